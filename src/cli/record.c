@@ -1,0 +1,163 @@
+/*
+ * Writes down what a run did in the form that an executable model can check.
+ */
+#include "cli/record.h"
+
+#include "cli/cli.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { PD_NAME_MAX = 16, UNIT_NAME_MAX = 48 };
+
+void record_init(struct record *record, const struct rescind_target *target) {
+    *record = (struct record){.ops = json_array(), .results = json_array(), .kinds = target->kinds};
+}
+
+static const char *pd_name(const struct record *record, uint32_t pd, char name[PD_NAME_MAX]) {
+    if (pd == ORACLE_PHYS)
+        snprintf(name, PD_NAME_MAX, "PHYS");
+    else if (pd == ORACLE_ROOT)
+        snprintf(name, PD_NAME_MAX, "root");
+    else
+        snprintf(name, PD_NAME_MAX, "r%u", pd < record->pds ? record->created_by[pd] : 0);
+    return name;
+}
+
+static const char *kind_name(const struct record *record, uint8_t kind) {
+    static const char *const names[ABI_KINDS] = {[ABI_MEM] = "MEM", [ABI_PIO] = "PIO", [ABI_OBJ] = "OBJ"};
+    return kind < ABI_KINDS && (record->kinds >> kind & 1) ? names[kind] : "unknown";
+}
+
+/* JSON's integers are signed; what does not fit is outside every space, and so is the largest one. */
+static json_t *number(uint64_t value) {
+    return json_integer(value <= INT64_MAX ? (json_int_t)value : (json_int_t)INT64_MAX);
+}
+
+/* ---- operations ---- */
+
+static json_t *delegate_json(const char *caller, const char *kind, const struct oracle_call *call) {
+    static const char *const sources[] = {"own", "PHYS", "unknown", "unknown"};
+    json_t *to = call->to_cap ? number(call->pd_selector) : json_string("self");
+    return json_pack("[s, s, s, s, o, i, o, o, i]", "delegate", caller, kind, sources[call->place & 3], number(call->base),
+                     call->order, to, number(call->destination), call->mask);
+}
+
+static json_t *revoke_json(const char *caller, const char *kind, const struct oracle_call *call) {
+    static const char *const scopes[] = {"children", "self", "drop", "unknown"};
+    static const char *const places[] = {"own", "PHYS", NULL, "unknown"};
+    const char *place = places[call->place & 3];
+    return json_pack("[s, s, s, o, i, i, s, o, o]", "revoke", caller, kind, number(call->base), call->order, call->mask,
+                     scopes[call->scope & 3], place ? json_string(place) : number(call->pd_selector),
+                     call->filtered ? number(call->filter_selector) : json_null());
+}
+
+static json_t *op_json(const struct record *record, const struct harness_step *step, uint32_t index) {
+    const struct oracle_call *call = &step->call;
+    char caller_name[PD_NAME_MAX], own_name[PD_NAME_MAX];
+    const char *kind = kind_name(record, call->kind);
+    const char *caller = pd_name(record, call->caller, caller_name);
+    if (step->is_void)
+        return json_pack("[s, s]", "lookup", "void");
+    switch (call->operation) {
+    case ABI_CREATE_PD:
+        snprintf(own_name, sizeof own_name, "r%u", index);
+        return json_pack("[s, s, o, o, i, s]", "create_pd", caller, number(call->pd_selector), number(call->base), 0,
+                         own_name);
+    case ABI_DELEGATE:
+        return delegate_json(caller, kind, call);
+    case ABI_REVOKE:
+        return revoke_json(caller, kind, call);
+    case ABI_DESTROY_PD:
+        return json_pack("[s, s, o]", "destroy_pd", caller, number(call->pd_selector));
+    case ABI_LOOKUP:
+        return json_pack("[s, s, s, o]", "lookup", caller, kind, number(call->base));
+    }
+    return json_pack("[s, s]", "unknown", caller);
+}
+
+/* ---- results ---- */
+
+static json_t *value_json(const struct harness_step *step) {
+    uint64_t value = step->value;
+    if (step->code != ABI_OK)
+        return json_null();
+    if (step->call.operation == ABI_DELEGATE)
+        return number(value);
+    if (step->call.operation == ABI_LOOKUP && value != 0)
+        return json_pack("[i, i]", (int)(value & 0xff), (int)(value >> ABI_VALUE_ORDER_SHIFT & 0xff));
+    return json_null();
+}
+
+static json_t *result_json(const struct harness_step *step) {
+    if (step->is_void)
+        return json_pack("[s, n]", "VOID");
+    return json_pack("[s, o]", code_name(step->code), value_json(step));
+}
+
+static void bind_name(struct record *record, const struct oracle *oracle, uint32_t pd, uint32_t index) {
+    if (!record->created_by) {
+        record->pds = oracle_pd_limit(oracle);
+        record->created_by = allocate(record->pds * sizeof *record->created_by);
+    }
+    if (pd < record->pds)
+        record->created_by[pd] = index;
+}
+
+void record_step(struct record *record, const struct oracle *oracle, const struct harness_step *step) {
+    uint32_t index = (uint32_t)json_array_size(record->ops);
+    json_array_append_new(record->ops, op_json(record, step, index));
+    json_array_append_new(record->results, result_json(step));
+    if (step->created != ORACLE_NONE)
+        bind_name(record, oracle, step->created, index);
+}
+
+/* ---- state ---- */
+
+static json_t *mapping_json(const struct record *record, const struct oracle *oracle, const struct oracle_mapping *mapping) {
+    char name[PD_NAME_MAX], parent_name[UNIT_NAME_MAX];
+    json_t *resource = mapping->kind == ABI_OBJ ? json_string(pd_name(record, (uint32_t)mapping->resource, name))
+                                                : number(mapping->resource);
+    json_t *parent = json_null();
+    if (mapping->parent != ORACLE_NONE) {
+        const struct oracle_mapping *above = oracle_record(oracle, mapping->parent);
+        snprintf(parent_name, sizeof parent_name, "%s/%s/%llu", pd_name(record, above->pd, name),
+                 kind_name(record, above->kind), (unsigned long long)above->unit);
+        parent = json_string(parent_name);
+    }
+    return json_pack("[o, i, o]", resource, mapping->rights, parent);
+}
+
+static json_t *space_json(const struct record *record, const struct oracle *oracle, uint32_t pd, uint8_t kind) {
+    json_t *space = json_object();
+    struct oracle_mapping *mapping = oracle_next(oracle, pd, kind, 0);
+    while (mapping) {
+        char unit[UNIT_NAME_MAX];
+        uint64_t next = mapping->unit + 1;
+        snprintf(unit, sizeof unit, "%llu", (unsigned long long)mapping->unit);
+        json_object_set_new(space, unit, mapping_json(record, oracle, mapping));
+        mapping = oracle_next(oracle, pd, kind, next);
+    }
+    return space;
+}
+
+void record_state(struct record *record, const struct oracle *oracle) {
+    static const char *const kinds[ABI_KINDS] = {[ABI_MEM] = "MEM", [ABI_PIO] = "PIO", [ABI_OBJ] = "OBJ"};
+    record->state = json_object();
+    for (uint32_t pd = ORACLE_ROOT; pd < oracle_pd_limit(oracle); pd++) {
+        for (uint8_t kind = 0; kind < ABI_KINDS && oracle_alive(oracle, pd); kind++) {
+            char name[PD_NAME_MAX], space[UNIT_NAME_MAX];
+            bool known = record->kinds >> kind & 1;
+            snprintf(space, sizeof space, "%s/%s", pd_name(record, pd, name), kinds[kind]);
+            json_object_set_new(record->state, space, known ? space_json(record, oracle, pd, kind) : json_object());
+        }
+    }
+}
+
+json_t *record_take(struct record *record) {
+    json_t *state = record->state ? record->state : json_null();
+    json_t *taken = json_pack("{s: o, s: o, s: o}", "results", record->results, "ops", record->ops, "state", state);
+    free(record->created_by);
+    *record = (struct record){0};
+    return taken;
+}

@@ -1,0 +1,27 @@
+/*
+ * Writes down what a run did in the form that an executable model can check: resolved operations, results, final mappings.
+ *
+ * PDs are called "root" and "r<i>", i being the index of the operation that created it. Operations, results and state have
+ * exactly the form of the model's input and output (see docs/semantics.md).
+ */
+#ifndef RESCIND_CLI_RECORD_H
+#define RESCIND_CLI_RECORD_H
+
+#include "harness/harness.h"
+
+#include <jansson.h>
+
+struct record {
+    json_t *ops, *results, *state; /* state stays NULL until record_state */
+    uint32_t *created_by;          /* oracle id of a PD -> index of the operation that created it */
+    uint32_t pds, kinds;           /* oracle ids are below; kinds that the target provides */
+};
+
+void record_init(struct record *record, const struct rescind_target *target);
+void record_step(struct record *record, const struct oracle *oracle, const struct harness_step *step);
+void record_state(struct record *record, const struct oracle *oracle);
+
+/* {"results", "ops", "state"}; the record is then empty. */
+json_t *record_take(struct record *record);
+
+#endif

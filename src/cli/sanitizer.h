@@ -1,0 +1,14 @@
+/*
+ * Reads what ASan and UBSan print and makes a stable signature of it: no numbers, lines or addresses.
+ */
+#ifndef RESCIND_CLI_SANITIZER_H
+#define RESCIND_CLI_SANITIZER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* True if the text holds a sanitizer report; then `signature` is O8.sanitizer/<operation>/<kind>/<frame<frame<frame>, with
+ * the innermost three functions of src/kernel (of anything but the sanitizer where there is none). */
+bool sanitizer_signature(const char *text, const char *operation, char *signature, size_t size);
+
+#endif

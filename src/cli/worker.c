@@ -1,0 +1,301 @@
+/*
+ * Runs sequences in a process of its own.
+ *
+ * The job and its progress lie in memory shared with the worker. One byte through the request pipe starts a run; the answer
+ * comes through the reply pipe: its length, the outcome, and what was recorded, as JSON. What the worker writes to its
+ * standard error goes to a file without a name, for the signature of a sanitizer report.
+ */
+#define _GNU_SOURCE
+#include "cli/worker.h"
+
+#include "cli/record.h"
+#include "cli/sanitizer.h"
+#include "harness/host.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { ERROR_TEXT_MAX = 1 << 16, REPORT_TEXT_MAX = 3000 };
+
+struct shared {
+    struct worker_job job;
+    uint32_t count;
+    _Atomic uint32_t at; /* index of the operation that is being executed; count: tear-down */
+    struct seq_op op[SEQ_MAX_OPS];
+};
+
+struct worker {
+    struct shared *shared;
+    pid_t process; /* 0: none */
+    int request, reply, error;
+    uint32_t timeout;
+};
+
+/* ---- in the worker ---- */
+
+struct run {
+    struct shared *shared;
+    struct record *record; /* NULL: not asked for */
+    struct harness *harness;
+};
+
+static void on_step(void *context, const struct harness_step *step) {
+    struct run *run = context;
+    if (run->record)
+        record_step(run->record, harness_oracle(run->harness), step);
+    atomic_fetch_add_explicit(&run->shared->at, 1, memory_order_release);
+}
+
+static void on_end(void *context) {
+    struct run *run = context;
+    if (run->record)
+        record_state(run->record, harness_oracle(run->harness));
+}
+
+static void write_or_exit(int file, const void *bytes, size_t length) {
+    const char *at = bytes;
+    while (length > 0) {
+        ssize_t put = write(file, at, length);
+        if (put < 0 && errno != EINTR)
+            _exit(EXIT_BAD);
+        if (put > 0) {
+            at += put;
+            length -= (size_t)put;
+        }
+    }
+}
+
+static void serve(struct shared *shared, struct harness *harness, int reply) {
+    const struct worker_job *job = &shared->job;
+    static struct harness_outcome outcome;
+    struct record record;
+    struct run run = {shared, job->record ? &record : NULL, harness};
+    struct seq seq = {.geometry = job->target->geometry, .op = shared->op, .count = shared->count, .capacity = SEQ_MAX_OPS};
+    struct harness_options options = {
+        .compare = job->compare, .seed = job->seed, .on_step = on_step, .on_end = on_end, .context = &run};
+    if (run.record)
+        record_init(run.record, job->target->target);
+    memset(&outcome, 0, sizeof outcome);
+    harness_run(harness, &seq, &options, &outcome);
+    json_t *recorded = run.record ? record_take(run.record) : NULL;
+    char *text = recorded ? json_dumps(recorded, JSON_COMPACT) : NULL;
+    size_t length = text ? strlen(text) : 0;
+    write_or_exit(reply, &length, sizeof length);
+    write_or_exit(reply, &outcome, sizeof outcome);
+    write_or_exit(reply, text, length);
+    free(text);
+    json_decref(recorded);
+}
+
+static _Noreturn void work(struct shared *shared, int request, int reply) {
+    struct harness *harness[CLI_TARGETS] = {0};
+    char command;
+    for (;;) {
+        ssize_t got = read(request, &command, 1);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got != 1)
+            _exit(EXIT_AGREE);
+        size_t i = (size_t)(shared->job.target - cli_targets);
+        if (!harness[i])
+            harness[i] = cli_harness(&cli_targets[i]);
+        serve(shared, harness[i], reply);
+    }
+}
+
+/* ---- in the parent ---- */
+
+static _Noreturn void die(const char *what) {
+    complain_errno("%s", what);
+    exit(EXIT_BAD);
+}
+
+struct worker *worker_new(uint32_t timeout) {
+    struct worker *worker = allocate(sizeof *worker);
+    *worker = (struct worker){.timeout = timeout};
+    worker->shared = mmap(NULL, sizeof *worker->shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    worker->error = memfd_create("rescind-worker-stderr", MFD_CLOEXEC);
+    if (worker->shared == MAP_FAILED || worker->error < 0 || fcntl(worker->error, F_SETFL, O_APPEND) != 0)
+        die("worker");
+    return worker;
+}
+
+static void become_worker(struct worker *worker, int request, int reply, pid_t parent) {
+    static const struct rlimit no_core = {0, 0};
+    setrlimit(RLIMIT_CORE, &no_core);
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent || dup2(worker->error, STDERR_FILENO) < 0)
+        _exit(EXIT_BAD);
+    work(worker->shared, request, reply);
+}
+
+static void start(struct worker *worker) {
+    int request[2], reply[2];
+    pid_t parent = getpid();
+    fflush(NULL);
+    if (pipe2(request, O_CLOEXEC) != 0 || pipe2(reply, O_CLOEXEC) != 0)
+        die("worker: pipe");
+    worker->process = fork();
+    if (worker->process < 0)
+        die("worker: fork");
+    if (worker->process == 0) {
+        close(request[1]);
+        close(reply[0]);
+        become_worker(worker, request[0], reply[1], parent);
+    }
+    close(request[0]);
+    close(reply[1]);
+    worker->request = request[1];
+    worker->reply = reply[0];
+}
+
+/* Closes the pipes, which ends a worker that is waiting, and returns its status. */
+static int stop(struct worker *worker) {
+    int status = 0;
+    close(worker->request);
+    close(worker->reply);
+    while (waitpid(worker->process, &status, 0) < 0 && errno == EINTR)
+        continue;
+    worker->process = 0;
+    return status;
+}
+
+void worker_free(struct worker *worker) {
+    if (worker->process)
+        stop(worker);
+    munmap(worker->shared, sizeof *worker->shared);
+    close(worker->error);
+    free(worker);
+}
+
+static int64_t now_milliseconds(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* Waits until the worker has said something or died. False: it has made no step for too long. */
+static bool wait_for_reply(struct worker *worker) {
+    uint32_t seen = atomic_load(&worker->shared->at);
+    int64_t limit = (int64_t)worker->timeout * 1000, deadline = now_milliseconds() + limit;
+    for (;;) {
+        struct pollfd waiting = {.fd = worker->reply, .events = POLLIN};
+        int64_t left = deadline - now_milliseconds();
+        if (poll(&waiting, 1, left > 0 ? (int)left : 0) > 0)
+            return true;
+        if (now_milliseconds() < deadline)
+            continue;
+        uint32_t at = atomic_load(&worker->shared->at);
+        if (at == seen)
+            return false;
+        seen = at;
+        deadline = now_milliseconds() + limit;
+    }
+}
+
+static bool read_exactly(int file, void *bytes, size_t length) {
+    char *at = bytes;
+    while (length > 0) {
+        ssize_t got = read(file, at, length);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0)
+            return false;
+        at += got;
+        length -= (size_t)got;
+    }
+    return true;
+}
+
+static bool read_answer(struct worker *worker, struct worker_answer *answer) {
+    size_t length;
+    if (!read_exactly(worker->reply, &length, sizeof length) ||
+        !read_exactly(worker->reply, &answer->outcome, sizeof answer->outcome))
+        return false;
+    if (length == 0)
+        return true;
+    char *text = allocate(length);
+    if (read_exactly(worker->reply, text, length))
+        answer->record = json_loadb(text, length, 0, NULL);
+    free(text);
+    return answer->record != NULL;
+}
+
+/* What the worker wrote to its standard error since the last run; free() it. */
+static char *take_error_text(struct worker *worker) {
+    char *text = allocate(ERROR_TEXT_MAX + 1);
+    ssize_t got = pread(worker->error, text, ERROR_TEXT_MAX, 0);
+    text[got > 0 ? got : 0] = '\0';
+    if (ftruncate(worker->error, 0) != 0)
+        die("worker: standard error");
+    return text;
+}
+
+static const char *operation_name(const struct seq *seq, uint32_t index) {
+    return index < seq->count ? seq_code_name(seq->op[index].code) : "teardown";
+}
+
+static void sign_death(int status, bool hung, const char *operation, char *signature) {
+    const char *name = WIFSIGNALED(status) ? sigabbrev_np(WTERMSIG(status)) : NULL;
+    if (hung)
+        snprintf(signature, HARNESS_SIGNATURE_MAX, "O10.progress/%s/watchdog", operation);
+    else if (WIFSIGNALED(status))
+        snprintf(signature, HARNESS_SIGNATURE_MAX, "O8.signal/%s/SIG%s", operation, name ? name : "?");
+    else
+        snprintf(signature, HARNESS_SIGNATURE_MAX, "O8.exit/%s/the worker ended", operation);
+}
+
+/* Makes a finding of a run that killed the worker, hung it, or drew a sanitizer report. */
+static void judge_death(struct worker *worker, const struct seq *seq, int status, bool hung, const char *text,
+                        struct harness_outcome *outcome) {
+    uint32_t at = atomic_load(&worker->shared->at);
+    const char *operation = operation_name(seq, at);
+    char line[SEQ_TEXT_MAX] = "tear-down";
+    memset(outcome, 0, sizeof *outcome);
+    outcome->verdict = HARNESS_FINDING;
+    outcome->failed_at = outcome->executed = at;
+    if (!sanitizer_signature(text, operation, outcome->signature, sizeof outcome->signature))
+        sign_death(status, hung, operation, outcome->signature);
+    if (at < seq->count)
+        seq_print_op(&seq->op[at], line);
+    snprintf(outcome->report, sizeof outcome->report, "%s\nin operation %u: %s\n%.*s", outcome->signature, at, line,
+             REPORT_TEXT_MAX, text);
+}
+
+void worker_run(struct worker *worker, const struct seq *seq, const struct worker_job *job, struct worker_answer *answer) {
+    struct shared *shared = worker->shared;
+    memset(answer, 0, sizeof *answer);
+    shared->job = *job;
+    shared->count = seq->count;
+    memcpy(shared->op, seq->op, seq->count * sizeof *seq->op);
+    atomic_store(&shared->at, 0);
+    if (!worker->process)
+        start(worker);
+    bool asked = write(worker->request, "r", 1) == 1;
+    bool answered = asked && wait_for_reply(worker);
+    bool hung = asked && !answered;
+    bool complete = answered && read_answer(worker, answer);
+    int status = 0;
+    if (hung)
+        kill(worker->process, SIGKILL);
+    if (!complete)
+        status = stop(worker);
+    char *text = take_error_text(worker);
+    char unused[HARNESS_SIGNATURE_MAX];
+    if (!complete || sanitizer_signature(text, "", unused, sizeof unused))
+        judge_death(worker, seq, status, hung, text, &answer->outcome);
+    else if (*text)
+        fputs(text, stderr);
+    free(text);
+}

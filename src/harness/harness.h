@@ -1,0 +1,79 @@
+/*
+ * The harness: drives one target and the oracle through a sequence, compares after every operation, signs a failure.
+ *
+ * Freestanding (no libc, no allocation), no global mutable state: everything is in struct harness, whose memory the
+ * caller gives. How a stopped kernel is left (longjmp on a host, a reply on a machine) is the business of the `enter`
+ * hook. Depends on seq, oracle and the target interface.
+ */
+#ifndef RESCIND_HARNESS_H
+#define RESCIND_HARNESS_H
+
+#include "abi/target.h"
+#include "oracle/oracle.h"
+#include "seq/seq.h"
+
+enum harness_compare { HARNESS_LOG, HARNESS_FULL, HARNESS_OFF /* kernel alone, no oracle comparison: for the bench */ };
+
+enum harness_verdict {
+    HARNESS_AGREE,     /* all compared equal */
+    HARNESS_FINDING,   /* signature and report are filled */
+    HARNESS_TOO_LARGE, /* the oracle ran out of records: nothing is said about the rest */
+};
+
+enum { HARNESS_SIGNATURE_MAX = 192, HARNESS_REPORT_MAX = 4096 };
+
+/* What a sequence's run came to. */
+struct harness_outcome {
+    enum harness_verdict verdict;
+    uint32_t failed_at;          /* index of the operation; count of the sequence: tear-down */
+    uint32_t executed;           /* operations done, void ones included */
+    uint32_t changed_operations; /* operations that changed the abstract state */
+    uint64_t changed_units;
+    char signature[HARNESS_SIGNATURE_MAX];
+    char report[HARNESS_REPORT_MAX]; /* text; several lines */
+};
+
+/* What one operation came to, for --json and explanations. */
+struct harness_step {
+    const struct seq_op *op;
+    struct oracle_call call;     /* resolved: real selectors */
+    bool is_void;                /* the caller does not exist */
+    uint64_t word_in[ABI_WORDS]; /* registers as given */
+    uint32_t code;               /* as returned by the target */
+    uint64_t value;
+    uint32_t created; /* oracle id of a PD created, or ORACLE_NONE */
+};
+
+struct harness_options {
+    enum harness_compare compare;
+    uint64_t seed; /* chooses the random full comparisons of HARNESS_LOG */
+    void (*on_step)(void *context, const struct harness_step *step); /* may be NULL */
+    /* before tear-down, after the last operation; may be NULL */
+    void (*on_end)(void *context);
+    void *context;
+};
+
+/*
+ * Runs `body(argument)`. Returns true when body returned, false when the kernel stopped in it; then *why, *text and
+ * *function are what the target's stop hook was given. The host's is in src/harness/host.c (setjmp).
+ */
+typedef bool harness_enter(void *enter_context, void (*body)(void *argument), void *argument, enum rescind_stop *why,
+                           const char **text, const char **function);
+
+struct harness;
+
+size_t harness_size(const struct rescind_target *target, uint32_t mappings);
+
+/* NULL: the target's version is not ours or memory is too small. hooks must be what `enter` understands. */
+struct harness *harness_init(void *memory, size_t size, const struct rescind_target *target, uint32_t mappings,
+                             const struct oracle_policy *policy, const struct rescind_hooks *hooks,
+                             harness_enter *enter, void *enter_context);
+
+/* Runs a sequence from the boot state and tears everything down at the end. */
+void harness_run(struct harness *harness, const struct seq *seq, const struct harness_options *options,
+                 struct harness_outcome *outcome);
+
+/* The oracle's state, valid within on_step and on_end. */
+const struct oracle *harness_oracle(const struct harness *harness);
+
+#endif

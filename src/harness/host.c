@@ -1,0 +1,51 @@
+/*
+ * The host's enter hook (setjmp) and memory.
+ */
+#include "harness/host.h"
+
+#include <stdlib.h>
+
+enum { MEMORY_ALIGNMENT = 64 };
+
+_Noreturn static void stop(void *context, enum rescind_stop why, const char *text, const char *function) {
+    struct host_enter *host = context;
+    host->why = why;
+    host->text = text;
+    host->function = function;
+    _longjmp(host->frame, 1);
+}
+
+void host_enter_init(struct host_enter *host) {
+    host->hooks = (struct rescind_hooks){.context = host, .stop = stop};
+}
+
+bool host_enter(void *enter_context, void (*body)(void *argument), void *argument, enum rescind_stop *why,
+                const char **text, const char **function) {
+    struct host_enter *host = enter_context;
+    if (!_setjmp(host->frame)) {
+        body(argument);
+        return true;
+    }
+    *why = host->why;
+    *text = host->text;
+    *function = host->function;
+    return false;
+}
+
+struct harness *host_harness_new(struct host_enter *host, const struct rescind_target *target, uint32_t mappings,
+                                 const struct oracle_policy *policy) {
+    size_t size = harness_size(target, mappings);
+    size = (size + MEMORY_ALIGNMENT - 1) & ~(size_t)(MEMORY_ALIGNMENT - 1);
+    void *memory = aligned_alloc(MEMORY_ALIGNMENT, size);
+    struct harness *harness = NULL;
+    host_enter_init(host);
+    if (memory)
+        harness = harness_init(memory, size, target, mappings, policy, &host->hooks, host_enter, host);
+    if (!harness)
+        free(memory);
+    return harness;
+}
+
+void host_harness_free(struct harness *harness) {
+    free(harness);
+}

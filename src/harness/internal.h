@@ -1,0 +1,205 @@
+/*
+ * What the parts of the harness know about each other. Not for anyone else.
+ */
+#ifndef RESCIND_HARNESS_INTERNAL_H
+#define RESCIND_HARNESS_INTERNAL_H
+
+#include "harness/harness.h"
+#include "harness/mirror.h"
+
+enum { HISTORY = 5, TREE_DEPTH_MAX = 64 };
+
+/*
+ * Everything that can be wrong, most telling first: of several differences found by one comparison the first of this list is
+ * reported, so that a signature does not depend on what else went wrong. Described in signature.c.
+ */
+enum flaw {
+    FLAW_ASSERT,
+    FLAW_STEPS,
+    FLAW_MEMORY,
+    FLAW_CODE,
+    FLAW_VALUE,
+    FLAW_REGISTER,
+    FLAW_DANGLING_TABLE,
+    FLAW_EXTRA,
+    FLAW_OUTSIDE,
+    FLAW_WIDER,
+    FLAW_RESERVED,
+    FLAW_MISALIGNED,
+    FLAW_MISSING,
+    FLAW_WRONG_RESOURCE,
+    FLAW_NARROWER,
+    FLAW_PD_DIED,
+    FLAW_PD_SURVIVED,
+    FLAW_PD_APPEARED,
+    FLAW_PD_ABSENT,
+    FLAW_REFERENCES,
+    FLAW_DEAD_SPACE,
+    FLAW_NODE_DEAD,
+    FLAW_NODE_OWNER,
+    FLAW_NODE_SHAPE,
+    FLAW_NODE_OVERLAP,
+    FLAW_TREE_SHARED,
+    FLAW_TREE_LINK,
+    FLAW_TREE_HEIGHT,
+    FLAW_TREE_BALANCE,
+    FLAW_PARENT,
+    FLAW_CONTAINMENT,
+    FLAW_SIBLINGS,
+    FLAW_UNLISTED,
+    FLAW_UNINDEXED,
+    FLAW_PHYS,
+    FLAW_UNMERGED,
+    FLAW_LEAF_SIZE,
+    FLAW_EMPTY_TABLE,
+    FLAW_SHARED_TABLE,
+    FLAW_LEFTOVER,
+    FLAW_ROOT_TABLE,
+    FLAW_NODE_EXTRA,
+    FLAW_NODE_RESOURCE,
+    FLAW_NODE_RIGHTS,
+    FLAW_NODE_MISSING,
+    FLAW_NODE_COUNT,
+    FLAW_USED_PDS,
+    FLAW_USED_NODES,
+    FLAW_USED_TABLES,
+    FLAW_NOT_TORN_DOWN,
+    FLAW_USED_BYTES,
+    FLAW_LOG, /* the log comparison saw something that the full one does not */
+    FLAW_NONE,
+};
+
+/* How a report shows the place of a flaw. */
+enum detail { DETAIL_STOP, DETAIL_RESULT, DETAIL_UNIT, DETAIL_NUMBER };
+
+struct flaw_info {
+    const char *check; /* as in semantics.md, section 4: "O1.reach" */
+    const char *how;   /* last part of the signature */
+    const char *words; /* for people */
+    enum detail detail;
+};
+
+/* The most telling difference found so far. */
+struct finding {
+    enum flaw flaw;
+    uint8_t kind;
+    uint32_t pd; /* oracle id, or ORACLE_NONE */
+    uint64_t unit;
+    uint64_t expected, found;
+    const char *text, *function; /* of a stopped kernel */
+    const char *seen;            /* by the log comparison, when the full one was asked about it */
+};
+
+/* An operation performed, for the report. */
+struct past_step {
+    struct seq_op op;
+    struct oracle_call call;
+    uint32_t index;
+    uint32_t code;
+    uint64_t value;
+    bool is_void, returned, teardown;
+};
+
+struct harness {
+    const struct rescind_target *target;
+    const struct rescind_hooks *hooks;
+    harness_enter *enter;
+    void *enter_context;
+    struct oracle *oracle;
+    struct oracle_geometry geometry;
+    uint32_t id_limit; /* oracle ids are below */
+
+    /* Bindings. ORACLE_NONE and RESCIND_NONE: nothing. */
+    uint32_t id_of_name[SEQ_NAMES];
+    uint32_t *kernel_of; /* by oracle id */
+    uint32_t *id_of;     /* by the kernel's PD index */
+    uint8_t *name_of;    /* by oracle id: the name at creation */
+
+    struct rescind_usage boot_usage;
+    bool boot_capability; /* root's capability of boot time is still there */
+
+    const struct harness_options *options;
+    struct harness_outcome *outcome;
+    uint32_t index; /* of the operation */
+    bool teardown;
+    uint64_t tick; /* for the choice of full comparisons */
+
+    struct harness_step step; /* the operation in progress */
+    uint64_t word[ABI_WORDS]; /* registers on return */
+    struct oracle_result result;
+    bool committed;
+    struct past_step past[HISTORY];
+    uint32_t past_count; /* since the start of the sequence */
+
+    struct finding finding;
+
+    uint32_t *mark; /* by node: for the full comparison */
+    uint32_t mark_epoch;
+    struct mirror mirror;
+};
+
+/* ---- harness.c ---- */
+
+/* The kernel's PD index of a live oracle PD; RESCIND_PD_PHYS for PHYS. */
+uint32_t kernel_pd(const struct harness *harness, uint32_t id);
+
+/* The oracle's id of a kernel PD index (PHYS included), or ORACLE_NONE. */
+uint32_t oracle_id(const struct harness *harness, uint64_t kernel);
+
+/* Records a difference unless a more telling one, or an equal earlier one, is known. */
+void note(struct harness *harness, enum flaw flaw, uint32_t pd, uint8_t kind, uint64_t unit);
+void note_number(struct harness *harness, enum flaw flaw, uint32_t pd, uint8_t kind, uint64_t expected, uint64_t found);
+
+static inline uint8_t space_log2(const struct harness *harness, uint32_t pd, uint8_t kind) {
+    const struct oracle_geometry *geometry = &harness->geometry;
+    return kind == ABI_OBJ ? geometry->obj_log2 : pd == ORACLE_PHYS ? geometry->phys_log2 : geometry->mem_log2;
+}
+
+static inline uint8_t all_rights(uint8_t kind) {
+    return kind == ABI_OBJ ? ABI_OBJ_RIGHTS : ABI_MEM_RIGHTS;
+}
+
+/* The level of the leaves that must hold a memory node of that order. */
+static inline unsigned leaf_level_of(const struct rescind_geometry *geometry, uint8_t order) {
+    unsigned level = order / geometry->level_bits;
+    return level < geometry->leaf_level ? level : geometry->leaf_level;
+}
+
+/* ---- compare_full.c: the reference ---- */
+
+/* Compares everything; differences go to harness->finding. */
+void compare_full(struct harness *harness);
+
+/* ---- compare_log.c: the detector ---- */
+
+/* Takes the whole state as it is, after a boot. */
+void compare_log_start(struct harness *harness);
+
+/* Compares what the last call stored or should have stored. NULL: no difference; else what was seen (a word for the
+ * signature). Without a difference found by compare_full that is a mistake of the log or of the comparison. */
+const char *compare_log(struct harness *harness);
+
+/* ---- signature.c ---- */
+
+const struct flaw_info *flaw_info(enum flaw flaw);
+const char *code_name(uint64_t code);
+const char *kind_name(uint8_t kind);
+void write_signature(const struct harness *harness, char text[HARNESS_SIGNATURE_MAX]);
+
+/* ---- report.c ---- */
+
+void write_report(const struct harness *harness, char text[HARNESS_REPORT_MAX]);
+
+/* ---- text.c: bounded text ---- */
+
+struct text {
+    char *at;
+    size_t size, length; /* length < size: what does not fit is cut */
+};
+
+void text_init(struct text *text, char *buffer, size_t size);
+void text_add(struct text *text, const char *string);
+void text_hex(struct text *text, uint64_t number);
+void text_number(struct text *text, uint64_t number);
+
+#endif

@@ -1,0 +1,67 @@
+/*
+ * Reads page tables the way an x86-64 CPU does: what a target's tables let a user program reach.
+ *
+ * Written from the architecture's point of view and from the geometry; shares no code with any kernel.
+ * Depends on the target interface only.
+ */
+#ifndef RESCIND_HARNESS_WALK_H
+#define RESCIND_HARNESS_WALK_H
+
+#include "abi/target.h"
+
+enum { WALK_LEVELS_MAX = 8 };
+
+enum walk_what {
+    WALK_END,      /* nothing more */
+    WALK_LEAF,     /* a present leaf */
+    WALK_TABLE,    /* a table below the root was entered; its frame is given */
+    WALK_EMPTY,    /* the table just left holds no present entry */
+    WALK_DANGLING, /* an entry refers to something that is no live table */
+    WALK_LEFTOVER, /* an entry is not present and not zero */
+    WALK_OUTSIDE,  /* an entry of the root table beyond the space is not zero */
+};
+
+struct walk_item {
+    enum walk_what what;
+    uint8_t level;  /* of the table that holds the entry; WALK_TABLE and WALK_EMPTY: of that table */
+    uint8_t rights; /* leaf: what user mode may do, all levels taken together; without ABI_R: 0 */
+    bool reserved;  /* leaf: an entry on the way to it, or its own, has a bit set that must be clear */
+    bool misaligned; /* leaf: address bits below its size */
+    uint64_t unit;  /* first unit that the entry translates */
+    uint64_t frame; /* leaf: first frame; table: its frame */
+    uint64_t entry; /* raw value */
+};
+
+/* One level of the way from the root to the current entry. */
+struct walk_step {
+    const uint64_t *table;
+    uint64_t unit, frame;
+    uint32_t next;
+    uint8_t rights;
+    bool reserved, used;
+};
+
+struct walk {
+    const struct rescind_target *target;
+    unsigned level;
+    struct walk_step step[WALK_LEVELS_MAX];
+};
+
+/* Starts a walk over the present entries below a root table, in ascending order. False: there is no such table. */
+bool walk_start(struct walk *walk, const struct rescind_target *target, uint64_t root);
+
+/* The next thing worth knowing. After WALK_END it must not be called again. */
+enum walk_what walk_next(struct walk *walk, struct walk_item *item);
+
+/* Leaves the table just entered (the last item was WALK_TABLE) without looking at it. */
+void walk_skip(struct walk *walk);
+
+/* What an entry of a table of that level says by itself; `unit` is the first unit that it translates. Not present and zero:
+ * WALK_END. */
+enum walk_what walk_decode(const struct rescind_geometry *geometry, unsigned level, uint64_t unit, uint64_t entry,
+                           struct walk_item *item);
+
+/* The translation of one unit: WALK_LEAF, WALK_DANGLING, WALK_LEFTOVER, or WALK_END where there is none. */
+enum walk_what walk_at(const struct rescind_target *target, uint64_t root, uint64_t unit, struct walk_item *item);
+
+#endif

@@ -1,0 +1,27 @@
+/*
+ * The small geometry: 2 bits a level, so that large leaves, splits, merges and reclaimed tables happen within 256
+ * pages. Chosen by include path; the other one is ../real/geometry.h. Numbers only.
+ */
+#ifndef RESCIND_GEOMETRY_H
+#define RESCIND_GEOMETRY_H
+
+#define GEO_NAME "small"
+#define GEO_TARGET rescind_target_small
+
+enum {
+    GEO_LEVEL_BITS = 2,       /* page-table levels have 1 << GEO_LEVEL_BITS entries */
+    GEO_LEVELS = 4,           /* levels 0..3; level 3 is the root table */
+    GEO_LEAF_LEVEL = 2,       /* highest level that may hold a leaf */
+    GEO_MEM_LOG2 = 8,         /* pages of a MEM space */
+    GEO_PIO_LOG2 = 8,         /* ports */
+    GEO_OBJ_LOG2 = 6,         /* selectors */
+    GEO_PHYS_LOG2 = 8,        /* frames, the kernel's included */
+    GEO_PDS = 16,             /* PDs alive at a time, root included, PHYS not */
+    GEO_KERNEL_FRAME = 240,   /* first of the kernel's frames, which reach to the end of PHYS */
+    GEO_TABLE_FRAME = 256,    /* frame number of table 0: tables here are 32 bytes, so they are numbered outside PHYS */
+    GEO_TABLES = 352,         /* page tables in the pool: 21 for each of 16 PDs, and some */
+    GEO_NODES = 5632,         /* mapping nodes in the pool: 320 for each of 16 PDs, and some */
+    GEO_STEP_LIMIT = 1 << 20, /* steps of one operation; more is a hang */
+};
+
+#endif

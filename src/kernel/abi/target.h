@@ -1,0 +1,150 @@
+/*
+ * The target interface: what a kernel build offers to the harness.
+ *
+ * Each kernel build (geometry, seeded fault, version) is one relocatable object that exports a single
+ * struct rescind_target; all its other symbols are local, so that several builds live in one process. The system-call
+ * entry is the thing under test; the rest lets the harness look inside without sharing code with the kernel. Depends on
+ * abi.h only. A change of layout or meaning changes RESCIND_TARGET_VERSION.
+ */
+#ifndef RESCIND_TARGET_H
+#define RESCIND_TARGET_H
+
+#include "abi/abi.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define RESCIND_TARGET_VERSION 1u
+
+/* "No such thing" where a view holds the index of a PD or node. */
+#define RESCIND_NONE UINT32_MAX
+/* The PD index of PHYS, the kernel's pseudo-PD. */
+#define RESCIND_PD_PHYS (UINT32_MAX - 1)
+
+/* Sizes; all powers of two are given as exponents (log2 of units). Constants of a build (semantics, section 1). */
+struct rescind_geometry {
+    const char *name;
+    uint8_t mem_log2, pio_log2, obj_log2, phys_log2;
+    uint8_t level_bits;    /* entries of a page table: 1 << level_bits */
+    uint8_t levels;        /* page-table levels; level 0 holds pages, level `levels - 1` is the root table */
+    uint8_t leaf_level;    /* highest level that may hold a leaf */
+    uint32_t pds;          /* PDs alive at a time, root included */
+    uint64_t kernel_frame; /* frames kernel_frame .. 2^phys_log2 - 1 are the kernel's, not in PHYS */
+};
+
+enum rescind_stop {
+    RESCIND_STOP_ASSERT = 1, /* a kernel assertion failed (O11) */
+    RESCIND_STOP_STEPS = 2,  /* the step budget of one operation is used up: a hang (O10) */
+    RESCIND_STOP_MEMORY = 3, /* a poisoned free object was written to, or freed twice (O8) */
+};
+
+/*
+ * What the harness gives the kernel. `stop` is called when the kernel cannot go on; it must not return. `text` is the
+ * assertion's own text, `function` the kernel function it stands in; both live as long as the target.
+ */
+struct rescind_hooks {
+    void *context;
+    void (*stop)(void *context, enum rescind_stop why, const char *text, const char *function);
+};
+
+/* One mapping node as stored. Indices of nodes are pool indices; RESCIND_NONE where there is none. */
+struct rescind_node_view {
+    uint64_t base;     /* first unit */
+    uint64_t resource; /* first frame; OBJ: index of the PD named */
+    uint32_t pd;       /* whose space; RESCIND_PD_PHYS for PHYS */
+    uint8_t kind, order, rights;
+    uint32_t parent, first_child, next_sibling, previous_sibling; /* derivation tree */
+    uint32_t tree_parent, tree_left, tree_right;                  /* ordered index of the space (AVL tree by base) */
+    uint8_t tree_height;                                          /* 1 for a leaf of that tree */
+};
+
+struct rescind_pd_view {
+    uint64_t root_table;            /* physical address of the root page table */
+    uint32_t references;            /* capabilities to this PD, as the kernel counts them */
+    uint32_t tree_root[ABI_KINDS];  /* node at the root of each space's ordered index, or RESCIND_NONE */
+    uint32_t node_count[ABI_KINDS]; /* nodes in each space, as the kernel counts them */
+};
+
+/* One store to a page-table entry, in program order. */
+struct rescind_store {
+    uint64_t entry; /* physical address of the entry: frame of the table << 12 | index * 8 */
+    uint64_t value;
+};
+
+enum {
+    RESCIND_NODE_RANGE =
+        1, /* the node appeared, vanished, or its base, order, resource, rights, PD or parent was stored */
+    RESCIND_NODE_LINKS = 2, /* another link of it (children, siblings, ordered index) was stored */
+};
+
+struct rescind_node_change {
+    uint32_t node;
+    uint32_t what; /* RESCIND_NODE_... bits */
+};
+
+/*
+ * What the last call stored. Every node appears at most once; a node that vanished appears too. `vanished` lists each
+ * range that stopped being covered by the node that covered it (pd, kind, base, order at that moment). `pds` lists PDs
+ * created or destroyed, in order, each at most once. With `overflow` the log is incomplete and only a full comparison
+ * will do.
+ */
+struct rescind_vanished {
+    uint64_t base;
+    uint32_t pd;
+    uint8_t kind, order;
+};
+
+struct rescind_log {
+    const struct rescind_store *stores;
+    const struct rescind_node_change *nodes;
+    const struct rescind_vanished *vanished;
+    const uint32_t *pds;
+    uint32_t store_count, node_count, vanished_count, pd_count;
+    bool overflow;
+};
+
+/* Kernel memory in use: objects handed out by the pools and not yet returned. Boot-time nodes of PHYS and root's own
+ * capability are not counted (semantics: charged to no account). */
+struct rescind_usage {
+    uint32_t pds, nodes, tables;
+    uint64_t bytes;
+};
+
+struct rescind_target {
+    uint32_t version; /* RESCIND_TARGET_VERSION */
+    uint32_t size;    /* sizeof(struct rescind_target) */
+    const char *name; /* such as "host-small" */
+    struct rescind_geometry geometry;
+    uint32_t operations; /* bit 1 << enum abi_operation: provided */
+    uint32_t kinds;      /* bit 1 << enum abi_kind: provided; others are unknown kinds (E_ARG) */
+
+    /* Brings the kernel into its boot state, from any state. `hooks` must outlive the target's use. */
+    void (*boot)(const struct rescind_hooks *hooks);
+
+    /* One system call by the PD with that index, which must be alive. Takes and returns registers as abi.h says. */
+    void (*call)(uint32_t pd, uint64_t word[ABI_WORDS]);
+
+    /* The log of the last call (or of boot). Valid until the next call or boot. */
+    void (*log)(struct rescind_log *log);
+
+    /* Steps (loop iterations of the kernel) of the last call. */
+    uint64_t (*steps)(void);
+
+    void (*usage)(struct rescind_usage *usage);
+
+    /* False where there is no such PD or node; then the view is untouched. Indices below pd_limit and node_limit exist.
+     */
+    bool (*pd)(uint32_t pd, struct rescind_pd_view *view);
+    bool (*node)(uint32_t node, struct rescind_node_view *view);
+    uint32_t pd_limit, node_limit;
+    uint32_t root_pd; /* index of the root PD */
+
+    /* Ordered index of PHYS memory (root node index) is found as the tree root of this pseudo-PD's spaces. */
+    uint32_t (*phys_tree_root)(enum abi_kind kind);
+
+    /* The entries of the live page table at this physical address (a multiple of 4096), or NULL: there is no live
+     * table. */
+    const uint64_t *(*table)(uint64_t physical);
+};
+
+#endif

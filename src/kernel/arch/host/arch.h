@@ -1,0 +1,94 @@
+/*
+ * What the kernel asks of the machine, on a host: page-table stores and node stores are logged, so that the harness can
+ * judge each of them; a stop goes to the harness. Another machine provides the same names in its own arch.h (chosen by
+ * include path).
+ */
+#ifndef RESCIND_ARCH_H
+#define RESCIND_ARCH_H
+
+#include "abi/target.h"
+#include "geometry.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+    HOST_LOG_STORES = GEO_LEVEL_BITS < 9 ? 1 << 13 : 1 << 16,
+    HOST_LOG_NODES = GEO_LEVEL_BITS < 9 ? 1 << 13 : 1 << 16,
+    HOST_LOG_PDS = GEO_PDS * 2,
+};
+
+/* Everything that the host keeps about the kernel; arch/host only, the kernel uses the functions below. */
+struct host {
+    struct rescind_hooks hooks;
+    uint64_t steps; /* of the current call */
+    bool overflow;
+    uint32_t store_count, node_count, vanished_count, pd_count;
+    struct rescind_store stores[HOST_LOG_STORES];
+    struct rescind_node_change nodes[HOST_LOG_NODES];
+    struct rescind_vanished vanished[HOST_LOG_NODES];
+    uint32_t pds[HOST_LOG_PDS];
+    uint32_t node_slot[GEO_NODES]; /* position in `nodes` + 1, or 0 */
+};
+extern struct host host;
+
+/* Never returns. `text` and `function` must be string literals. */
+_Noreturn void arch_stop(enum rescind_stop why, const char *text, const char *function);
+
+static inline void arch_step(const char *function) {
+    if (__builtin_expect(++host.steps > GEO_STEP_LIMIT, 0)) {
+        arch_stop(RESCIND_STOP_STEPS, "step budget of one operation used up", function);
+    }
+}
+
+/* Physical address of a page-table entry in kernel memory. */
+uint64_t arch_physical(const uint64_t *entry);
+
+/* The only way in which the kernel changes a page-table entry that may be live. */
+static inline void arch_store_entry(uint64_t *entry, uint64_t value) {
+    *entry = value;
+    if (__builtin_expect(host.store_count == HOST_LOG_STORES, 0)) {
+        host.overflow = true;
+        return;
+    }
+    host.stores[host.store_count++] = (struct rescind_store){arch_physical(entry), value};
+}
+
+/* To be called after storing to a mapping node; `what` are RESCIND_NODE_... bits. */
+static inline void arch_node_stored(uint32_t node, uint32_t what) {
+    if (host.node_slot[node]) {
+        host.nodes[host.node_slot[node] - 1].what |= what;
+        return;
+    }
+    if (__builtin_expect(host.node_count == HOST_LOG_NODES, 0)) {
+        host.overflow = true;
+        return;
+    }
+    host.nodes[host.node_count++] = (struct rescind_node_change){node, what};
+    host.node_slot[node] = host.node_count;
+}
+
+/* To be called when a range stops being covered by the node that covered it. */
+static inline void arch_range_vanished(uint32_t pd, uint8_t kind, uint64_t base, uint8_t order) {
+    if (__builtin_expect(host.vanished_count == HOST_LOG_NODES, 0)) {
+        host.overflow = true;
+        return;
+    }
+    host.vanished[host.vanished_count++] =
+        (struct rescind_vanished){.base = base, .pd = pd, .kind = kind, .order = order};
+}
+
+/* To be called when a PD came to be or is gone. */
+static inline void arch_pd_changed(uint32_t pd) {
+    if (__builtin_expect(host.pd_count == HOST_LOG_PDS, 0)) {
+        host.overflow = true;
+        return;
+    }
+    host.pds[host.pd_count++] = pd;
+}
+
+/* Free memory may not be touched; a sanitizer build sees every access to it. */
+void arch_forbid(const void *memory, size_t bytes);
+void arch_permit(const void *memory, size_t bytes);
+
+#endif

@@ -1,0 +1,183 @@
+/*
+ * The host target: the kernel as a library behind struct rescind_target (abi/target.h), with a log of its stores.
+ */
+#include "abi/target.h"
+
+#include "boot.h"
+#include "check.h"
+#include "mapdb.h"
+#include "pd.h"
+#include "ptab.h"
+#include "syscall.h"
+
+struct host host;
+
+_Noreturn void arch_stop(enum rescind_stop why, const char *text, const char *function) {
+    host.hooks.stop(host.hooks.context, why, text, function);
+    __builtin_trap();
+}
+
+uint64_t arch_physical(const uint64_t *entry) {
+    return ptab_physical(entry);
+}
+
+#if defined(__SANITIZE_ADDRESS__)
+#define HOST_ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define HOST_ASAN 1
+#endif
+#endif
+
+#ifdef HOST_ASAN
+void __asan_poison_memory_region(const volatile void *memory, size_t bytes);
+void __asan_unpoison_memory_region(const volatile void *memory, size_t bytes);
+
+void arch_forbid(const void *memory, size_t bytes) {
+    __asan_poison_memory_region(memory, bytes);
+}
+
+void arch_permit(const void *memory, size_t bytes) {
+    __asan_unpoison_memory_region(memory, bytes);
+}
+#else
+void arch_forbid(const void *memory, size_t bytes) {
+    (void)memory;
+    (void)bytes;
+}
+
+void arch_permit(const void *memory, size_t bytes) {
+    (void)memory;
+    (void)bytes;
+}
+#endif
+
+static void begin(void) {
+    for (uint32_t i = 0; i < host.node_count; i++) {
+        host.node_slot[host.nodes[i].node] = 0;
+    }
+    host.steps = 0;
+    host.overflow = false;
+    host.store_count = 0;
+    host.node_count = 0;
+    host.vanished_count = 0;
+    host.pd_count = 0;
+}
+
+static void target_boot(const struct rescind_hooks *hooks) {
+    host.hooks = *hooks;
+    begin();
+    boot();
+}
+
+static void target_call(uint32_t pd, uint64_t word[ABI_WORDS]) {
+    begin();
+    syscall_enter(pd_by_index(pd), word);
+}
+
+static void target_log(struct rescind_log *log) {
+    *log = (struct rescind_log){
+        .stores = host.stores,
+        .nodes = host.nodes,
+        .vanished = host.vanished,
+        .pds = host.pds,
+        .store_count = host.store_count,
+        .node_count = host.node_count,
+        .vanished_count = host.vanished_count,
+        .pd_count = host.pd_count,
+        .overflow = host.overflow,
+    };
+}
+
+static uint64_t target_steps(void) {
+    return host.steps;
+}
+
+static void target_usage(struct rescind_usage *usage) {
+    *usage = (struct rescind_usage){
+        .pds = pd_used(),
+        .nodes = mapdb_charged(),
+        .tables = ptab_used(),
+    };
+    usage->bytes =
+        usage->pds * sizeof(struct pd) + usage->nodes * sizeof(struct node) + usage->tables * ptab_table_bytes();
+}
+
+static uint32_t index_or_none(const struct node *node) {
+    return node ? mapdb_index(node) : RESCIND_NONE;
+}
+
+static bool target_pd(uint32_t index, struct rescind_pd_view *view) {
+    const struct pd *pd = pd_find(index);
+    if (!pd) {
+        return false;
+    }
+    view->root_table = ptab_physical(pd->root_table);
+    view->references = pd->references;
+    for (unsigned kind = 0; kind < ABI_KINDS; kind++) {
+        view->tree_root[kind] = index_or_none(pd->space[kind].tree_root);
+        view->node_count[kind] = pd->space[kind].nodes;
+    }
+    return true;
+}
+
+static bool target_node(uint32_t index, struct rescind_node_view *view) {
+    const struct node *node = mapdb_by_index(index);
+    if (!node) {
+        return false;
+    }
+    *view = (struct rescind_node_view){
+        .base = node->base,
+        .resource = node->resource,
+        .pd = pd_index(node->space->pd),
+        .kind = node->space->kind,
+        .order = node->order,
+        .rights = node->rights,
+        .parent = index_or_none(node->parent),
+        .first_child = index_or_none(node->first_child),
+        .next_sibling = index_or_none(node->next_sibling),
+        .previous_sibling = index_or_none(node->previous_sibling),
+        .tree_parent = index_or_none(node->tree_parent),
+        .tree_left = index_or_none(node->tree_left),
+        .tree_right = index_or_none(node->tree_right),
+        .tree_height = node->tree_height,
+    };
+    return true;
+}
+
+static uint32_t target_phys_tree_root(enum abi_kind kind) {
+    return index_or_none(phys.space[kind].tree_root);
+}
+
+const struct rescind_target GEO_TARGET = {
+    .version = RESCIND_TARGET_VERSION,
+    .size = sizeof(struct rescind_target),
+    .name = "host-" GEO_NAME,
+    .geometry =
+        {
+            .name = GEO_NAME,
+            .mem_log2 = GEO_MEM_LOG2,
+            .pio_log2 = GEO_PIO_LOG2,
+            .obj_log2 = GEO_OBJ_LOG2,
+            .phys_log2 = GEO_PHYS_LOG2,
+            .level_bits = GEO_LEVEL_BITS,
+            .levels = GEO_LEVELS,
+            .leaf_level = GEO_LEAF_LEVEL,
+            .pds = GEO_PDS,
+            .kernel_frame = GEO_KERNEL_FRAME,
+        },
+    .operations = 1u << ABI_CREATE_PD | 1u << ABI_DELEGATE | 1u << ABI_REVOKE | 1u << ABI_DESTROY_PD | 1u << ABI_LOOKUP,
+    .kinds = 1u << ABI_MEM | 1u << ABI_OBJ,
+    .boot = target_boot,
+    .call = target_call,
+    .log = target_log,
+    .steps = target_steps,
+    .usage = target_usage,
+    .pd = target_pd,
+    .node = target_node,
+    .pd_limit = GEO_PDS,
+    .node_limit = GEO_NODES,
+    .root_pd = 0,
+    .phys_tree_root = target_phys_tree_root,
+    .table = ptab_by_physical,
+};

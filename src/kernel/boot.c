@@ -1,0 +1,28 @@
+/* Boot state; see boot.h. */
+#include "boot.h"
+
+#include "check.h"
+#include "mapdb.h"
+#include "pd.h"
+#include "ptab.h"
+
+/* PHYS holds the frames below the kernel's own, in the largest aligned ranges. */
+static void create_phys(void) {
+    uint64_t frame = 0;
+    for (unsigned order = GEO_PHYS_LOG2; order-- > 0;) {
+        KSTEP();
+        if (GEO_KERNEL_FRAME >> order & 1) {
+            mapdb_create(&phys.space[ABI_MEM], frame, order, frame, ABI_MEM_RIGHTS, NULL, false);
+            frame += UINT64_C(1) << order;
+        }
+    }
+}
+
+void boot(void) {
+    mapdb_reset();
+    ptab_reset();
+    pd_reset();
+    create_phys();
+    mapdb_create(&pd_root()->space[ABI_OBJ], ABI_ROOT_SELECTOR, 0, pd_index(pd_root()), ABI_OBJ_RIGHTS & ~ABI_DESTROY,
+                 NULL, false);
+}

@@ -1,0 +1,21 @@
+/*
+ * The ordered index of a space: an AVL tree of its nodes by base. O(log n) everywhere, no recursion.
+ */
+#ifndef RESCIND_INDEX_H
+#define RESCIND_INDEX_H
+
+#include "space.h"
+
+/* Enters a node, which must not overlap another of the space. */
+void index_insert(struct space *space, struct node *node);
+
+/* Takes a node out. */
+void index_remove(struct space *space, struct node *node);
+
+/* The node that covers `unit`, or else the first one after it, or NULL. */
+struct node *index_at_or_after(const struct space *space, uint64_t unit);
+
+/* The node that covers `unit`, or NULL. */
+struct node *index_covering(const struct space *space, uint64_t unit);
+
+#endif

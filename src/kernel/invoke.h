@@ -1,0 +1,31 @@
+/*
+ * The operations after decoding. Each first finds out whether it can succeed, changing nothing, and then cannot fail
+ * (semantics, section 2). Arguments were checked by the decoder: ranges lie in their spaces and are aligned, masks are
+ * defined, capabilities give the rights needed.
+ */
+#ifndef RESCIND_INVOKE_H
+#define RESCIND_INVOKE_H
+
+#include "space.h"
+
+/* A range of one space with a mask of rights. */
+struct range {
+    struct space *space;
+    uint64_t base;
+    unsigned order, mask;
+};
+
+struct revoke {
+    struct range range;
+    enum abi_scope scope;
+    const struct pd *filter; /* of the descendants only those in this PD; NULL: all */
+};
+
+enum abi_code invoke_create_pd(struct space *caller, uint64_t selector);
+/* *mapped: units mapped. */
+enum abi_code invoke_delegate(const struct range *source, struct space *destination, uint64_t base, uint64_t *mapped);
+enum abi_code invoke_revoke(const struct revoke *revoke);
+/* rights | order << ABI_VALUE_ORDER_SHIFT, or 0. */
+uint64_t invoke_lookup(const struct space *space, uint64_t unit);
+
+#endif

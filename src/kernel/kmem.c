@@ -1,0 +1,67 @@
+/* Fixed pools with poisoned free objects; see kmem.h. */
+#include "kmem.h"
+
+#include "check.h"
+
+static const uint64_t poison = UINT64_C(0xdeadfa11deadfa11);
+
+static uint64_t *object_at(const struct pool *pool, uint32_t index) {
+    return (uint64_t *)(void *)(pool->memory + (uint64_t)index * pool->bytes);
+}
+
+static void poison_object(const struct pool *pool, uint32_t index) {
+    uint64_t *word = object_at(pool, index);
+    for (uint32_t i = 0; i < pool->bytes / sizeof *word; i++) {
+        word[i] = poison;
+    }
+    arch_forbid(word, pool->bytes);
+}
+
+static bool still_poisoned(const struct pool *pool, uint32_t index) {
+    const uint64_t *word = object_at(pool, index);
+    uint64_t difference = 0;
+    for (uint32_t i = 0; i < pool->bytes / sizeof *word; i++) {
+        difference |= word[i] ^ poison;
+    }
+    return difference == 0;
+}
+
+void pool_reset(struct pool *pool) {
+    if (pool->poisoned == 0) {
+        arch_forbid(pool->memory, (uint64_t)pool->capacity * pool->bytes);
+    }
+    for (uint32_t i = 0; i < pool->fresh; i++) {
+        if (pool->in_use[i]) {
+            pool->in_use[i] = 0;
+            poison_object(pool, i);
+        }
+    }
+    pool->fresh = 0;
+    pool->freed_count = 0;
+    pool->used = 0;
+}
+
+uint32_t pool_take(struct pool *pool) {
+    KASSERT(pool->used < pool->capacity);
+    uint32_t index = pool->freed_count > 0 ? pool->freed[--pool->freed_count] : pool->fresh++;
+    arch_permit(object_at(pool, index), pool->bytes);
+    if (index >= pool->poisoned) {
+        pool->poisoned = index + 1;
+    } else if (!still_poisoned(pool, index)) {
+        arch_stop(RESCIND_STOP_MEMORY, "a free object was written to", __func__);
+    }
+    pool->in_use[index] = 1;
+    pool->used++;
+    return index;
+}
+
+void pool_give(struct pool *pool, uint32_t index) {
+    KASSERT(index < pool->fresh);
+    if (!pool->in_use[index]) {
+        arch_stop(RESCIND_STOP_MEMORY, "an object was released twice", __func__);
+    }
+    pool->in_use[index] = 0;
+    poison_object(pool, index);
+    pool->freed[pool->freed_count++] = index;
+    pool->used--;
+}

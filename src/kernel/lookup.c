@@ -1,0 +1,37 @@
+/* lookup */
+#include "check.h"
+#include "index.h"
+#include "invoke.h"
+
+enum { SPACE_LOG2 = GEO_MEM_LOG2 };
+
+/* Whether all units of an aligned range are mapped like `model`: equal rights, resources rising by one a unit. */
+static bool uniform(const struct space *space, uint64_t base, unsigned order, const struct node *model) {
+    uint64_t end = base + (UINT64_C(1) << order);
+    while (base < end) {
+        KSTEP();
+        const struct node *node = index_covering(space, base);
+        if (!node || node->rights != model->rights || node->resource - node->base != model->resource - model->base) {
+            return false;
+        }
+        base = node->base + node_size(node);
+    }
+    return true;
+}
+
+uint64_t invoke_lookup(const struct space *space, uint64_t unit) {
+    const struct node *node = index_covering(space, unit);
+    if (!node) {
+        return 0;
+    }
+    unsigned order = node->order;
+    while (space->kind != ABI_OBJ && order < SPACE_LOG2) {
+        KSTEP();
+        uint64_t size = UINT64_C(1) << order;
+        if (!uniform(space, (unit & ~(size - 1)) ^ size, order, node)) {
+            break;
+        }
+        order++;
+    }
+    return node->rights | (uint64_t)order << ABI_VALUE_ORDER_SHIFT;
+}

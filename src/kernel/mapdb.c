@@ -1,0 +1,379 @@
+/* Nodes and their derivation tree; see mapdb.h. */
+#include "mapdb.h"
+
+#include "check.h"
+#include "index.h"
+#include "kmem.h"
+#include "pd.h"
+#include "ptab.h"
+
+struct node mapdb_nodes[GEO_NODES];
+POOL(nodes, mapdb_nodes);
+static uint32_t charged_nodes;
+static struct node *uncoalesced; /* nodes that may have a buddy to coalesce with */
+
+static void range_stored(const struct node *node) {
+    arch_node_stored(mapdb_index(node), RESCIND_NODE_RANGE);
+}
+
+static void links_stored(const struct node *node) {
+    arch_node_stored(mapdb_index(node), RESCIND_NODE_LINKS);
+}
+
+static bool has_tables(const struct node *node) {
+    return node->space->kind == ABI_MEM && node->space->pd->root_table;
+}
+
+/* ---- lists ---- */
+
+static void list_add(struct node **head, struct node *node) {
+    node->listed = true;
+    node->previous_listed = NULL;
+    node->next_listed = *head;
+    if (*head) {
+        (*head)->previous_listed = node;
+    }
+    *head = node;
+}
+
+static void list_remove(struct node **head, struct node *node) {
+    if (node->previous_listed) {
+        node->previous_listed->next_listed = node->next_listed;
+    } else {
+        KASSERT(*head == node);
+        *head = node->next_listed;
+    }
+    if (node->next_listed) {
+        node->next_listed->previous_listed = node->previous_listed;
+    }
+    node->listed = false;
+}
+
+/* The node may have become able to coalesce with its buddy. */
+static void touch(struct node *node) {
+    if (node->space->kind == ABI_MEM && node->parent && !node->listed) {
+        list_add(&uncoalesced, node);
+    }
+}
+
+/* ---- derivation tree ---- */
+
+static void link_child(struct node *parent, struct node *child) {
+    child->parent = parent;
+    child->previous_sibling = NULL;
+    child->next_sibling = parent->first_child;
+    if (parent->first_child) {
+        parent->first_child->previous_sibling = child;
+        links_stored(parent->first_child);
+    }
+    parent->first_child = child;
+    links_stored(parent);
+    range_stored(child);
+}
+
+static void unlink_child(struct node *child) {
+    struct node *parent = child->parent;
+    if (!parent) {
+        return;
+    }
+    if (child->previous_sibling) {
+        child->previous_sibling->next_sibling = child->next_sibling;
+        links_stored(child->previous_sibling);
+    } else {
+        KASSERT(parent->first_child == child);
+        parent->first_child = child->next_sibling;
+        links_stored(parent);
+    }
+    if (child->next_sibling) {
+        child->next_sibling->previous_sibling = child->previous_sibling;
+        links_stored(child->next_sibling);
+    }
+}
+
+struct node *mapdb_next(const struct node *top, struct node *node, bool skip) {
+    KSTEP();
+    if (!skip && node->first_child) {
+        return node->first_child;
+    }
+    while (node != top && !node->next_sibling) {
+        KSTEP();
+        node = node->parent;
+    }
+    return node == top ? NULL : node->next_sibling;
+}
+
+/* ---- nodes ---- */
+
+void mapdb_reset(void) {
+    pool_reset(&nodes);
+    charged_nodes = 0;
+    uncoalesced = NULL;
+}
+
+uint32_t mapdb_available(void) {
+    return pool_available(&nodes);
+}
+
+uint32_t mapdb_charged(void) {
+    return charged_nodes;
+}
+
+const struct node *mapdb_by_index(uint32_t index) {
+    return pool_in_use(&nodes, index) ? &mapdb_nodes[index] : NULL;
+}
+
+/* A node with these contents, in the index and below the parent, without hardware form. */
+static struct node *new_node(const struct node *contents, struct node *parent) {
+    struct node *node = &mapdb_nodes[pool_take(&nodes)];
+    *node = *contents;
+    if (node->charged) {
+        charged_nodes++;
+    }
+    index_insert(node->space, node);
+    if (parent) {
+        link_child(parent, node);
+    } else {
+        range_stored(node);
+    }
+    return node;
+}
+
+/* The node is gone; its hardware form and its children are already someone else's, or gone. */
+static void free_node(struct node *node) {
+    KASSERT(!node->first_child);
+    if (node->listed && node->space->kind == ABI_MEM) {
+        list_remove(&uncoalesced, node);
+    }
+    arch_range_vanished(pd_index(node->space->pd), node->space->kind, node->base, node->order);
+    range_stored(node);
+    index_remove(node->space, node);
+    unlink_child(node);
+    if (node->charged) {
+        KASSERT(charged_nodes > 0);
+        charged_nodes--;
+    }
+    pool_give(&nodes, mapdb_index(node));
+}
+
+struct node *mapdb_create(struct space *space, uint64_t base, unsigned order, uint64_t resource, unsigned rights,
+                          struct node *parent, bool charged) {
+    KASSERT(rights_exist(space->kind, rights));
+    KASSERT(((base | resource) & ((UINT64_C(1) << order) - 1)) == 0 || space->kind == ABI_OBJ);
+    KASSERT(!parent || (rights & ~(unsigned)parent->rights) == 0);
+    const struct node contents = {
+        .space = space,
+        .base = base,
+        .resource = resource,
+        .order = (uint8_t)order,
+        .rights = (uint8_t)rights,
+        .charged = charged,
+    };
+    struct node *node = new_node(&contents, parent);
+    if (has_tables(node)) {
+        ptab_map(space->pd->root_table, base, order, resource, rights);
+    } else if (space->kind == ABI_OBJ) {
+        struct pd *named = pd_by_index((uint32_t)resource);
+        list_add(&named->capabilities, node);
+        named->references++;
+    }
+    touch(node);
+    return node;
+}
+
+static void remove_leaf(struct node *node) {
+    struct space *space = node->space;
+    if (has_tables(node)) {
+        ptab_unmap(space->pd->root_table, node->base, node->order);
+    } else if (space->kind == ABI_OBJ) {
+        struct pd *named = pd_by_index((uint32_t)node->resource);
+        list_remove(&named->capabilities, node);
+        pd_release(named);
+    }
+    free_node(node);
+}
+
+void mapdb_remove_subtree(struct node *top) {
+    for (struct node *node = top;;) {
+        KSTEP();
+        if (node->first_child) {
+            node = node->first_child;
+            continue;
+        }
+        struct node *parent = node->parent;
+        bool last = node == top;
+        remove_leaf(node);
+        if (last) {
+            return;
+        }
+        node = parent;
+    }
+}
+
+void mapdb_drop(struct node *node) {
+    struct node *parent = node->parent;
+    while (node->first_child) {
+        KSTEP();
+        struct node *child = node->first_child;
+        unlink_child(child);
+        if (parent) {
+            link_child(parent, child);
+            touch(child);
+        } else {
+            child->parent = NULL;
+            child->next_sibling = NULL;
+            child->previous_sibling = NULL;
+            range_stored(child);
+        }
+    }
+    remove_leaf(node);
+}
+
+void mapdb_lower(struct node *top, unsigned mask) {
+    for (struct node *node = top; node;) {
+        unsigned rights = node->rights & ~mask;
+        if (rights == node->rights) {
+            node = mapdb_next(top, node, true);
+        } else if (rights_exist(node->space->kind, rights)) {
+            node->rights = (uint8_t)rights;
+            range_stored(node);
+            if (has_tables(node)) {
+                ptab_protect(node->space->pd->root_table, node->base, node->order, rights);
+            }
+            touch(node);
+            node = mapdb_next(top, node, false);
+        } else {
+            struct node *next = mapdb_next(top, node, true);
+            mapdb_remove_subtree(node);
+            node = next;
+        }
+    }
+}
+
+/* ---- division ---- */
+
+void mapdb_count_cut(struct node *node, uint64_t resource, unsigned order, uint32_t *nodes_needed,
+                     uint32_t *tables_needed) {
+    for (struct node *n = node; n;) {
+        bool divided = n->order > order && blocks_meet(n->resource, n->order, resource, order);
+        if (divided) {
+            *nodes_needed += n->order - order;
+            for (unsigned o = order + 1; o <= n->order && has_tables(n); o++) {
+                *tables_needed += ptab_is_large_leaf(o);
+            }
+        }
+        n = mapdb_next(node, n, !divided);
+    }
+}
+
+/* Halves one node, whose parent, if it must be halved too, was already. Children of its old order stay: they come next.
+ */
+static void halve_node(struct node *node, struct node *twin_parent) {
+    if (has_tables(node) && ptab_is_large_leaf(node->order)) {
+        ptab_split(node->space->pd->root_table, node->base, node->order);
+    }
+    node->order--;
+    range_stored(node);
+    const struct node contents = {
+        .space = node->space,
+        .base = node->base + node_size(node),
+        .resource = node->resource + node_size(node),
+        .order = node->order,
+        .rights = node->rights,
+        .charged = node->charged,
+    };
+    struct node *twin = new_node(&contents, twin_parent);
+    arch_range_vanished(pd_index(twin->space->pd), twin->space->kind, twin->base, twin->order);
+    node->twin = twin;
+    for (struct node *child = node->first_child; child;) {
+        KSTEP();
+        struct node *next = child->next_sibling;
+        if (child->order <= node->order && child->resource >= twin->resource) {
+            unlink_child(child);
+            link_child(twin, child);
+        }
+        child = next;
+    }
+}
+
+static struct node *first_of_order(struct node *sibling, unsigned order) {
+    while (sibling && sibling->order != order) {
+        KSTEP();
+        sibling = sibling->next_sibling;
+    }
+    return sibling;
+}
+
+/* Halves a node and the descendants that are as large as it is. */
+static void halve(struct node *top) {
+    unsigned order = top->order;
+    halve_node(top, top->parent);
+    for (struct node *node = top;;) {
+        KSTEP();
+        struct node *next = first_of_order(node->first_child, order);
+        while (!next && node != top) {
+            KSTEP();
+            next = first_of_order(node->next_sibling, order);
+            node = node->parent;
+        }
+        if (!next) {
+            return;
+        }
+        halve_node(next, next->parent->twin);
+        node = next;
+    }
+}
+
+struct node *mapdb_cut(struct node *node, uint64_t resource, unsigned order) {
+    KASSERT(node->order >= order);
+    while (node->order > order) {
+        halve(node);
+        node = resource >= node->twin->resource ? node->twin : node;
+    }
+    KASSERT(node->resource == resource);
+    return node;
+}
+
+/* ---- coalescing ---- */
+
+/* The node that could be one with this, or NULL. */
+static struct node *buddy_of(const struct node *node) {
+    struct node *buddy = index_covering(node->space, node->base ^ node_size(node));
+    bool fits = buddy && buddy->order == node->order && buddy->parent == node->parent &&
+                buddy->rights == node->rights && buddy->resource == (node->resource ^ node_size(node)) &&
+                ((node->base ^ node->resource) & node_size(node)) == 0;
+    return fits ? buddy : NULL;
+}
+
+/* The buddy becomes part of the node. */
+static void absorb(struct node *node, struct node *buddy) {
+    while (buddy->first_child) {
+        KSTEP();
+        struct node *child = buddy->first_child;
+        unlink_child(child);
+        link_child(node, child);
+        if (child->order == node->order) {
+            touch(child);
+        }
+    }
+    uint64_t base = node->base & ~node_size(node);
+    uint64_t resource = node->resource & ~node_size(node);
+    free_node(buddy);
+    node->base = base;
+    node->resource = resource;
+    node->order++;
+    range_stored(node);
+    if (has_tables(node) && ptab_is_large_leaf(node->order)) {
+        ptab_join(node->space->pd->root_table, node->base, node->order);
+    }
+}
+
+void mapdb_settle(void) {
+    while (uncoalesced) {
+        KSTEP();
+        struct node *node = uncoalesced;
+        list_remove(&uncoalesced, node);
+        for (struct node *buddy = buddy_of(node); buddy; buddy = buddy_of(node)) {
+            absorb(node, buddy);
+        }
+    }
+}

@@ -1,0 +1,54 @@
+/*
+ * The mapping database: nodes, their derivation tree, and their division.
+ *
+ * Canonical form: at the end of every operation no two buddies that could be one node are left (same space, order,
+ * rights and parent; bases and resources differ in bit `order` alone). Every change keeps ordered index, derivation
+ * tree and hardware form (page tables, capability lists) in step. Nothing here checks authority, and nothing can fail:
+ * the caller has made sure that the memory is there.
+ */
+#ifndef RESCIND_MAPDB_H
+#define RESCIND_MAPDB_H
+
+#include "space.h"
+
+void mapdb_reset(void);
+
+/* Nodes that can still be made, and nodes in use that are charged. */
+uint32_t mapdb_available(void);
+uint32_t mapdb_charged(void);
+
+/* All nodes, free ones included; for mapdb_index. */
+extern struct node mapdb_nodes[];
+
+/* Pool index of a node, and the live node of that index or NULL. */
+static inline uint32_t mapdb_index(const struct node *node) {
+    return (uint32_t)(node - mapdb_nodes);
+}
+const struct node *mapdb_by_index(uint32_t index);
+
+/* A new mapping; its units must be free. parent NULL: a root mapping. */
+struct node *mapdb_create(struct space *space, uint64_t base, unsigned order, uint64_t resource, unsigned rights,
+                          struct node *parent, bool charged);
+
+/* Nodes and tables that `mapdb_cut` takes (added to *nodes and *tables). */
+void mapdb_count_cut(struct node *node, uint64_t resource, unsigned order, uint32_t *nodes, uint32_t *tables);
+
+/* Divides a node, and descendants as needed, until one node covers just that block of its resources; returns that. */
+struct node *mapdb_cut(struct node *node, uint64_t resource, unsigned order);
+
+/* Takes rights from a node and its descendants; those left without existence are removed. */
+void mapdb_lower(struct node *top, unsigned mask);
+
+/* Removes a node and all its descendants. */
+void mapdb_remove_subtree(struct node *top);
+
+/* Removes a node alone; its children become its parent's, or root mappings. */
+void mapdb_drop(struct node *node);
+
+/* Restores the canonical form after any of the above; the last step of every operation. */
+void mapdb_settle(void);
+
+/* The next node of the subtree below `top` in preorder, without descending below `node` if `skip`; NULL at the end. */
+struct node *mapdb_next(const struct node *top, struct node *node, bool skip);
+
+#endif

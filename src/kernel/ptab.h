@@ -1,0 +1,46 @@
+/*
+ * Page tables: the hardware form of MEM spaces.
+ *
+ * Which leaves stand for a range follows from its order alone: leaves of the largest size that is no larger than the
+ * range (at most level GEO_LEAF_LEVEL). A table exists only while it has entries, the root table aside. Ranges are as
+ * in struct node: base and frame are multiples of 2^order.
+ */
+#ifndef RESCIND_PTAB_H
+#define RESCIND_PTAB_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+void ptab_reset(void);
+
+/* Tables that can still be made, and the tables that `ptab_map` of that range would make. */
+uint32_t ptab_available(void);
+uint32_t ptab_missing(const uint64_t *root, uint64_t base, unsigned order);
+
+/* An empty root table; one must be available. */
+uint64_t *ptab_create_root(void);
+/* Releases a root table without entries. */
+void ptab_destroy_root(uint64_t *root);
+
+/* Maps a range of which nothing is mapped; missing tables must be available. Rights include ABI_R. */
+void ptab_map(uint64_t *root, uint64_t base, unsigned order, uint64_t frame, unsigned rights);
+/* Removes a mapped range, and tables that become empty. */
+void ptab_unmap(uint64_t *root, uint64_t base, unsigned order);
+/* Gives a mapped range other rights, which include ABI_R. */
+void ptab_protect(uint64_t *root, uint64_t base, unsigned order, unsigned rights);
+
+/* The order at which a range is one single leaf above level 0; splitting such a range takes a table, joining two halves
+ * into one gives it back. */
+bool ptab_is_large_leaf(unsigned order);
+/* Replaces the leaf of a range by a table of smaller leaves: ptab_is_large_leaf(order), one table available. */
+void ptab_split(uint64_t *root, uint64_t base, unsigned order);
+/* The reverse: the whole range is mapped, contiguous, with equal rights. */
+void ptab_join(uint64_t *root, uint64_t base, unsigned order);
+
+/* For inspection. */
+uint32_t ptab_used(void);
+uint64_t ptab_table_bytes(void);
+uint64_t ptab_physical(const uint64_t *entry);
+const uint64_t *ptab_by_physical(uint64_t physical);
+
+#endif

@@ -1,0 +1,123 @@
+/*
+ * revoke: finds the nodes that lose rights (targets), as blocks of resources; first counts what cutting them takes,
+ * then cuts and lowers them.
+ */
+#include "check.h"
+#include "index.h"
+#include "invoke.h"
+#include "mapdb.h"
+#include "pd.h"
+#include "ptab.h"
+
+/* A block of a node's resources. */
+struct block {
+    struct node *node;
+    uint64_t resource;
+    unsigned order;
+};
+
+struct need {
+    uint32_t nodes, tables;
+};
+
+/* What is done with each target; may remove or divide it and its descendants. */
+typedef void visitor(const struct revoke *revoke, const struct block *target, struct need *need);
+
+/* The part of a node that lies in a block of its ancestor's resources. */
+static struct block part_in(struct node *node, const struct block *outer) {
+    bool inside = node->order <= outer->order;
+    return (struct block){
+        .node = node,
+        .resource = inside ? node->resource : outer->resource,
+        .order = inside ? node->order : outer->order,
+    };
+}
+
+static bool meets(const struct node *node, const struct block *block) {
+    return blocks_meet(node->resource, node->order, block->resource, block->order);
+}
+
+static void visit_children(const struct revoke *revoke, const struct block *block, visitor *visit, struct need *need) {
+    for (struct node *child = block->node->first_child; child;) {
+        KSTEP();
+        struct node *next = child->next_sibling;
+        if (meets(child, block)) {
+            const struct block target = part_in(child, block);
+            visit(revoke, &target, need);
+        }
+        child = next;
+    }
+}
+
+static void visit_filtered(const struct revoke *revoke, const struct block *block, visitor *visit, struct need *need) {
+    struct node *top = block->node;
+    for (struct node *node = mapdb_next(top, top, false); node;) {
+        bool met = meets(node, block);
+        bool hit = met && node->space->pd == revoke->filter;
+        struct node *next = mapdb_next(top, node, hit || !met);
+        if (hit) {
+            const struct block target = part_in(node, block);
+            visit(revoke, &target, need);
+        }
+        node = next;
+    }
+}
+
+static void visit_targets(const struct revoke *revoke, visitor *visit, struct need *need) {
+    const struct range *range = &revoke->range;
+    uint64_t end = range->base + (UINT64_C(1) << range->order);
+    struct node *node = index_at_or_after(range->space, range->base);
+    while (node && node->base < end) {
+        KSTEP();
+        bool inside = node->order <= range->order;
+        uint64_t base = inside ? node->base : range->base;
+        const struct block block = {
+            .node = node,
+            .resource = node->resource + (base - node->base),
+            .order = inside ? node->order : range->order,
+        };
+        if (revoke->filter) {
+            visit_filtered(revoke, &block, visit, need);
+        } else if (revoke->scope == ABI_CHILDREN) {
+            visit_children(revoke, &block, visit, need);
+        } else {
+            visit(revoke, &block, need);
+        }
+        node = index_at_or_after(range->space, base + (UINT64_C(1) << block.order));
+    }
+}
+
+static bool changes(const struct revoke *revoke, const struct node *node) {
+    return revoke->scope == ABI_DROP || (node->rights & revoke->range.mask) != 0;
+}
+
+static void count(const struct revoke *revoke, const struct block *target, struct need *need) {
+    if (changes(revoke, target->node)) {
+        mapdb_count_cut(target->node, target->resource, target->order, &need->nodes, &need->tables);
+    }
+}
+
+static void apply(const struct revoke *revoke, const struct block *target, struct need *need) {
+    (void)need;
+    if (!changes(revoke, target->node)) {
+        return;
+    }
+    struct node *node = mapdb_cut(target->node, target->resource, target->order);
+    if (revoke->scope == ABI_DROP) {
+        mapdb_drop(node);
+    } else {
+        mapdb_lower(node, revoke->range.mask);
+    }
+}
+
+enum abi_code invoke_revoke(const struct revoke *revoke) {
+    struct need need = {0};
+    visit_targets(revoke, count, &need);
+    if (need.nodes > mapdb_available() || need.tables > ptab_available()) {
+        return ABI_E_MEM;
+    }
+    visit_targets(revoke, apply, &need);
+    pd_reap();
+    mapdb_settle();
+    return ABI_OK;
+}

@@ -1,0 +1,61 @@
+/*
+ * Mapping nodes, spaces and protection domains: the data that everything else works on.
+ *
+ * A node says that 2^order units of one space, from `base`, refer to 2^order resources from `resource`, with equal
+ * rights and derived from one parent node. Base and resource are multiples of 2^order. OBJ nodes have order 0; their
+ * resource is the index of the PD named. The forest over the nodes is the mapping database (semantics, section 1).
+ */
+#ifndef RESCIND_SPACE_H
+#define RESCIND_SPACE_H
+
+#include "abi/abi.h"
+#include "geometry.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct node {
+    struct node *parent, *first_child, *next_sibling, *previous_sibling; /* derivation; children in no order */
+    struct node *tree_parent, *tree_left, *tree_right;                   /* ordered index of the space */
+    struct node *next_listed, *previous_listed; /* OBJ: capabilities to the same PD; MEM: nodes to be coalesced */
+    struct node *twin;                          /* while a node is cut: its new upper half */
+    struct space *space;
+    uint64_t base, resource;
+    uint8_t order, rights, tree_height;
+    bool charged; /* counted as kernel memory in use; false for what exists at boot */
+    bool listed;
+};
+
+struct space {
+    struct pd *pd;
+    struct node *tree_root;
+    uint32_t nodes;
+    uint8_t kind;
+};
+
+struct pd {
+    struct space space[ABI_KINDS];
+    uint64_t *root_table;      /* NULL in PHYS, which is no address space */
+    struct node *capabilities; /* to this PD */
+    struct pd *next_dying;
+    uint32_t references; /* length of `capabilities` */
+    bool dying;
+};
+
+static inline uint64_t node_size(const struct node *node) {
+    return UINT64_C(1) << node->order;
+}
+
+/* A mapping without its existence right does not exist: R for memory, any right for the others. */
+static inline bool rights_exist(unsigned kind, unsigned rights) {
+    return kind == ABI_MEM ? (rights & ABI_R) != 0 : rights != 0;
+}
+
+/* Whether two aligned blocks of resources have any in common; then one contains the other. */
+static inline bool blocks_meet(uint64_t a, unsigned a_order, uint64_t b, unsigned b_order) {
+    unsigned order = a_order > b_order ? a_order : b_order;
+    return a >> order == b >> order;
+}
+
+#endif

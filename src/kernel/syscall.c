@@ -1,0 +1,203 @@
+/* Decoding, in the order in which errors win: E_ARG, E_CAP, E_RIGHT; then the invocation's own (semantics, section 2).
+ */
+#include "syscall.h"
+
+#include "index.h"
+#include "invoke.h"
+#include "mapdb.h"
+#include "pd.h"
+
+enum {
+    FIELD_OPERATION = 0xff,
+    FIELD_KIND = 3 << ABI_KIND_SHIFT,
+    FIELD_PLACE = 3 << ABI_PLACE_SHIFT,
+    FIELD_SCOPE = 3 << ABI_SCOPE_SHIFT,
+    FIELD_TO_CAP = 1 << ABI_TO_CAP_SHIFT,
+    FIELD_FILTER = 1 << ABI_FILTER_SHIFT,
+    FIELD_ORDER = 0xff << ABI_ORDER_SHIFT,
+};
+#define FIELD_MASK (UINT64_C(0xff) << ABI_MASK_SHIFT)
+
+/* A system call being decoded. */
+struct call {
+    struct pd *caller;
+    const uint64_t *word;
+    unsigned kind, place, scope, order, mask;
+    bool to_cap, filtered;
+};
+
+static bool only_fields(const struct call *call, uint64_t fields) {
+    return (call->word[0] & ~(fields | FIELD_OPERATION)) == 0;
+}
+
+static unsigned space_log2(unsigned kind) {
+    return kind == ABI_MEM ? GEO_MEM_LOG2 : GEO_OBJ_LOG2;
+}
+
+static bool kind_known(unsigned kind) {
+    return kind == ABI_MEM || kind == ABI_OBJ;
+}
+
+static bool mask_defined(unsigned kind, unsigned mask) {
+    return (mask & ~(unsigned)(kind == ABI_MEM ? ABI_MEM_RIGHTS : ABI_OBJ_RIGHTS)) == 0;
+}
+
+/* Whether 2^order units from base are an aligned range in a space of 2^log2 units. */
+static bool range_valid(unsigned log2, uint64_t base, unsigned order) {
+    return order <= log2 && base >> log2 == 0 && (base & ((UINT64_C(1) << order) - 1)) == 0;
+}
+
+/* The PD that the caller's selector names, if the capability is one and has the right. */
+static enum abi_code find_pd(const struct call *call, uint64_t selector, struct pd **pd, bool *has, unsigned right) {
+    const struct node *capability = index_covering(&call->caller->space[ABI_OBJ], selector);
+    if (!capability) {
+        return ABI_E_CAP;
+    }
+    *pd = pd_by_index((uint32_t)capability->resource);
+    *has = (capability->rights & right) == right;
+    return ABI_OK;
+}
+
+static enum abi_code find_pd_with(const struct call *call, uint64_t selector, struct pd **pd, unsigned right) {
+    bool has = false;
+    enum abi_code code = find_pd(call, selector, pd, &has, right);
+    return code == ABI_OK && !has ? ABI_E_RIGHT : code;
+}
+
+static enum abi_code create_pd(const struct call *call, uint64_t *value) {
+    (void)value;
+    struct pd *payer = NULL;
+    if (!only_fields(call, 0) || !range_valid(GEO_OBJ_LOG2, call->word[1], 0)) {
+        return ABI_E_ARG;
+    }
+    enum abi_code code = find_pd_with(call, call->word[3], &payer, ABI_CREATE);
+    return code == ABI_OK ? invoke_create_pd(&call->caller->space[ABI_OBJ], call->word[1]) : code;
+}
+
+static enum abi_code delegate(const struct call *call, uint64_t *value) {
+    bool from_phys = call->place == ABI_PHYS;
+    if (!only_fields(call, FIELD_KIND | FIELD_PLACE | FIELD_TO_CAP | FIELD_ORDER | FIELD_MASK) ||
+        !kind_known(call->kind) || call->place > ABI_PHYS || (from_phys && call->kind != ABI_MEM) ||
+        !range_valid(from_phys ? GEO_PHYS_LOG2 : space_log2(call->kind), call->word[1], call->order) ||
+        !range_valid(space_log2(call->kind), call->word[2], call->order) || !mask_defined(call->kind, call->mask)) {
+        return ABI_E_ARG;
+    }
+    struct pd *destination = call->caller;
+    if (call->to_cap) {
+        enum abi_code code = find_pd_with(call, call->word[3], &destination, ABI_MAP);
+        if (code != ABI_OK) {
+            return code;
+        }
+    }
+    if (from_phys && call->caller != pd_root()) {
+        return ABI_E_RIGHT;
+    }
+    const struct range source = {
+        .space = &(from_phys ? &phys : call->caller)->space[call->kind],
+        .base = call->word[1],
+        .order = call->order,
+        .mask = call->mask,
+    };
+    return invoke_delegate(&source, &destination->space[call->kind], call->word[2], value);
+}
+
+static bool revoke_valid(const struct call *call) {
+    bool in_phys = call->place == ABI_PHYS;
+    return only_fields(call, FIELD_KIND | FIELD_PLACE | FIELD_SCOPE | FIELD_FILTER | FIELD_ORDER | FIELD_MASK) &&
+           kind_known(call->kind) && call->place < ABI_PLACES && call->scope < ABI_SCOPES &&
+           (!in_phys || (call->kind == ABI_MEM && call->scope == ABI_CHILDREN)) &&
+           (!call->filtered || (call->scope == ABI_CHILDREN && call->place != ABI_PLACE_CAP)) &&
+           range_valid(in_phys ? GEO_PHYS_LOG2 : space_log2(call->kind), call->word[1], call->order) &&
+           mask_defined(call->kind, call->mask);
+}
+
+static enum abi_code revoke(const struct call *call, uint64_t *value) {
+    (void)value;
+    if (!revoke_valid(call)) {
+        return ABI_E_ARG;
+    }
+    struct pd *pd = call->caller;
+    struct pd *filter = NULL;
+    bool may = true;
+    if (call->place == ABI_PLACE_CAP && find_pd(call, call->word[3], &pd, &may, ABI_REVOKE_RIGHT) != ABI_OK) {
+        return ABI_E_CAP;
+    }
+    bool unused = false;
+    if (call->filtered && find_pd(call, call->word[4], &filter, &unused, 0) != ABI_OK) {
+        return ABI_E_CAP;
+    }
+    if (!may || (call->place == ABI_PHYS && call->caller != pd_root())) {
+        return ABI_E_RIGHT;
+    }
+    const struct revoke revoke = {
+        .range =
+            {
+                .space = &(call->place == ABI_PHYS ? &phys : pd)->space[call->kind],
+                .base = call->word[1],
+                .order = call->order,
+                .mask = call->mask,
+            },
+        .scope = (enum abi_scope)call->scope,
+        .filter = filter,
+    };
+    return invoke_revoke(&revoke);
+}
+
+static enum abi_code destroy_pd(const struct call *call, uint64_t *value) {
+    (void)value;
+    struct pd *pd = NULL;
+    if (!only_fields(call, 0)) {
+        return ABI_E_ARG;
+    }
+    enum abi_code code = find_pd_with(call, call->word[3], &pd, ABI_DESTROY);
+    if (code == ABI_OK) {
+        pd_doom(pd);
+        pd_reap();
+        mapdb_settle();
+    }
+    return code;
+}
+
+static enum abi_code lookup(const struct call *call, uint64_t *value) {
+    if (!only_fields(call, FIELD_KIND) || !kind_known(call->kind) ||
+        !range_valid(space_log2(call->kind), call->word[1], 0)) {
+        return ABI_E_ARG;
+    }
+    *value = invoke_lookup(&call->caller->space[call->kind], call->word[1]);
+    return ABI_OK;
+}
+
+static enum abi_code dispatch(const struct call *call, uint64_t *value) {
+    switch (call->word[0] & FIELD_OPERATION) {
+    case ABI_CREATE_PD:
+        return create_pd(call, value);
+    case ABI_DELEGATE:
+        return delegate(call, value);
+    case ABI_REVOKE:
+        return revoke(call, value);
+    case ABI_DESTROY_PD:
+        return destroy_pd(call, value);
+    case ABI_LOOKUP:
+        return lookup(call, value);
+    default:
+        return ABI_E_ARG;
+    }
+}
+
+void syscall_enter(struct pd *caller, uint64_t word[ABI_WORDS]) {
+    const struct call call = {
+        .caller = caller,
+        .word = word,
+        .kind = word[0] >> ABI_KIND_SHIFT & 3,
+        .place = word[0] >> ABI_PLACE_SHIFT & 3,
+        .scope = word[0] >> ABI_SCOPE_SHIFT & 3,
+        .to_cap = word[0] >> ABI_TO_CAP_SHIFT & 1,
+        .filtered = word[0] >> ABI_FILTER_SHIFT & 1,
+        .order = word[0] >> ABI_ORDER_SHIFT & 0xff,
+        .mask = word[0] >> ABI_MASK_SHIFT & 0xff,
+    };
+    uint64_t value = 0;
+    enum abi_code code = dispatch(&call, &value);
+    word[0] = code;
+    word[1] = value;
+}

@@ -1,0 +1,119 @@
+/*
+ * The oracle: a naive, page-granular model of docs/semantics.md (../shared/semantics.md), against which a kernel is
+ * judged.
+ *
+ * One record for every mapping of one unit, linked into a derivation forest, tagged with its extent. Obviously right
+ * before fast. Shares no code with the kernel, only the numbers of abi.h. Freestanding: no libc, no allocation, no
+ * global mutable state; all memory is given by the caller. Deterministic: nothing depends on addresses.
+ */
+#ifndef RESCIND_ORACLE_H
+#define RESCIND_ORACLE_H
+
+#include "abi/abi.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define ORACLE_NONE UINT32_MAX
+
+enum { ORACLE_PHYS = 0, ORACLE_ROOT = 1 }; /* PD ids; further PDs get the lowest free id */
+
+struct oracle_geometry {
+    uint8_t mem_log2, pio_log2, obj_log2, phys_log2;
+    uint64_t kernel_frame; /* first frame that is not in PHYS */
+    uint32_t pds;          /* PDs alive at a time, root included, PHYS not */
+    uint32_t kinds;        /* bit 1 << enum abi_kind: known kinds; others are E_ARG */
+};
+
+enum oracle_grain { ORACLE_UNIT, ORACLE_EXTENT };
+
+/* How a kernel answers the questions of semantics.md, section 5. */
+struct oracle_policy {
+    const char *name;           /* "exact", "nova" */
+    enum oracle_grain own_self; /* revoke self: what goes of the own mappings */
+    enum oracle_grain child;    /* a child overlapping the range: what goes of it */
+    bool any_bit_exists;        /* memory exists while it has any right, not only with R */
+    bool keep_old;              /* mapping onto occupied: old wins silently, not E_OVERLAP */
+    bool pd_cap_is_authority;   /* remote operations need a PD capability, but no right of it */
+};
+extern const struct oracle_policy oracle_policy_exact, oracle_policy_nova;
+
+/* One mapping of one unit. Read-only for others, except `tag`. */
+struct oracle_mapping {
+    uint64_t unit, resource; /* OBJ: resource is the oracle's id of the PD named */
+    uint32_t pd;             /* oracle's PD id, ORACLE_PHYS included */
+    uint8_t kind, rights;
+    uint32_t parent; /* record index or ORACLE_NONE */
+    uint32_t first_child, next_sibling, previous_sibling;
+    uint32_t extent; /* identity of the delegate call and source extent that made it */
+    uint32_t tag;    /* for the comparer: zeroed when the record is made, never read by the oracle */
+};
+
+/* One unit whose mapping changed in the last commit; listed at least once, at most a few times. */
+struct oracle_change {
+    uint64_t unit;
+    uint32_t pd;
+    uint8_t kind;
+};
+
+struct oracle_call {
+    enum abi_operation operation;
+    uint32_t caller;                         /* PD id; must be alive and not PHYS */
+    uint8_t kind, place, scope, order, mask; /* raw: may be undefined values */
+    bool to_cap;                             /* delegate: destination is pd_selector, not self */
+    bool filtered;                           /* revoke: filter_selector is given */
+    uint64_t base, destination, pd_selector, filter_selector;
+};
+
+struct oracle_result {
+    enum abi_code code;
+    uint64_t value;   /* as in ABI word 1 */
+    uint32_t created; /* create_pd: id of the new PD, else ORACLE_NONE */
+    bool may_fail;    /* E_MEM is a possible answer of a kernel where this says OK */
+};
+
+struct oracle; /* lives at the start of the memory given */
+
+/* Bytes that an oracle needs for at most `mappings` records at a time. */
+size_t oracle_size(const struct oracle_geometry *geometry, uint32_t mappings);
+
+/* Builds an oracle in memory (aligned to 64 bytes) in the boot state. */
+struct oracle *oracle_init(void *memory, size_t size, const struct oracle_geometry *geometry,
+                           const struct oracle_policy *policy, uint32_t mappings);
+
+/* Back to the boot state, in time proportional to what is mapped, not to what could be. */
+void oracle_reset(struct oracle *oracle);
+
+/* What the operation must return; changes nothing. created is the id that commit will use. */
+struct oracle_result oracle_decide(struct oracle *oracle, const struct oracle_call *call);
+
+/* Performs an operation for which decide said OK (call nothing in between). False: more units than the oracle has
+ * records for; the state is then unusable until oracle_reset (the sequence is too large to be judged). */
+bool oracle_commit(struct oracle *oracle, const struct oracle_call *call);
+
+/* Units changed by the last commit: made, removed, rights lost, or parent changed. */
+const struct oracle_change *oracle_changes(const struct oracle *oracle, uint32_t *count);
+/* PDs destroyed by the last commit, in any order. */
+const uint32_t *oracle_destroyed(const struct oracle *oracle, uint32_t *count);
+
+/* The mapping of a unit, or NULL. Any pd id and unit may be asked for. */
+struct oracle_mapping *oracle_at(const struct oracle *oracle, uint32_t pd, uint8_t kind, uint64_t unit);
+struct oracle_mapping *oracle_record(const struct oracle *oracle, uint32_t index);
+uint32_t oracle_index(const struct oracle *oracle, const struct oracle_mapping *mapping);
+
+/* The lowest mapped unit >= from, or NULL. Cost: proportional to the part of the space skipped in steps of a chunk at
+ * most. */
+struct oracle_mapping *oracle_next(const struct oracle *oracle, uint32_t pd, uint8_t kind, uint64_t from);
+
+/* Mapped units of a space; PHYS included. */
+uint64_t oracle_units(const struct oracle *oracle, uint32_t pd, uint8_t kind);
+
+bool oracle_alive(const struct oracle *oracle, uint32_t pd);
+uint32_t oracle_pd_limit(const struct oracle *oracle);                /* ids are below */
+uint32_t oracle_references(const struct oracle *oracle, uint32_t pd); /* capabilities to it */
+
+/* The lowest selector of the caller's OBJ space with a capability to pd, or 2^obj_log2 if there is none. */
+uint64_t oracle_selector(const struct oracle *oracle, uint32_t caller, uint32_t pd);
+
+#endif

@@ -1,0 +1,153 @@
+/*
+ * Sequences of operations: what fuzzers mutate, people read, and every target replays.
+ *
+ * Everything about an operation's fields follows from the table in seq_table.h: text and binary codec, generator,
+ * mutator, printer and documentation. Freestanding (no libc, no allocation), no global mutable state. Depends on
+ * src/kernel/abi/abi.h (numbers) only.
+ */
+#ifndef RESCIND_SEQ_H
+#define RESCIND_SEQ_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { SEQ_FORMAT_VERSION = 1, SEQ_OP_BYTES = 16, SEQ_MAX_OPS = 4096, SEQ_NAMES = 256, SEQ_TEXT_MAX = 160 };
+
+enum seq_code { SEQ_CREATE_PD, SEQ_DELEGATE, SEQ_REVOKE, SEQ_DESTROY_PD, SEQ_LOOKUP, SEQ_CODES };
+
+enum seq_cap_mode {
+    SEQ_CAP_NONE,     /* no capability: self (delegate), no filter (revoke) */
+    SEQ_CAP_NAME,     /* the PD called p<value>; see seq_cap */
+    SEQ_CAP_SELECTOR, /* this selector of the caller's OBJ space, whatever it holds */
+};
+
+/*
+ * A capability argument. SEQ_CAP_NAME is resolved when the operation runs: the lowest selector of the caller's OBJ
+ * space that holds a capability to the PD of that name; where there is none, a selector just outside the space (so:
+ * E_CAP).
+ */
+struct seq_cap {
+    uint8_t mode; /* enum seq_cap_mode */
+    uint16_t value;
+};
+
+/*
+ * One operation. Fields that the operation does not have (seq_table.h) are zero.
+ * Names: 0 is root ("root"), 1..255 are "p1".."p255". A name stands for the PD that the nearest preceding operation
+ * which creates that name made; if that operation failed, or there is none, it stands for nothing: as a caller the
+ * operation is void, as a capability it is invalid. kind may be 3, place may be 2 in a delegate, scope 3, order up to
+ * 63, mask any byte: the kernel must refuse them.
+ */
+struct seq_op {
+    uint8_t code;          /* enum seq_code */
+    uint8_t caller;        /* name */
+    uint8_t name;          /* create: the name of what is created (1..255) */
+    uint8_t kind;          /* 0..3, enum abi_kind; 3 is an unknown kind */
+    uint8_t place;         /* 0..3, enum abi_place: of a revoke, or the source of a delegate; 3 is unknown */
+    uint8_t scope;         /* 0..3, enum abi_scope; 3 is unknown */
+    uint8_t order;         /* 0..63 */
+    uint8_t mask;          /* rights */
+    struct seq_cap pd;     /* payer, destination, place of a remote revoke, PD to destroy */
+    struct seq_cap filter; /* of a directed revoke */
+    uint64_t base;         /* first unit, unit, or selector to be filled */
+    uint64_t destination;  /* delegate: destination base */
+};
+
+/* Sizes that the codec needs; fill from the target's geometry. Units are log2. */
+struct seq_geometry {
+    const char *name; /* "small", "real" */
+    uint8_t mem_log2, pio_log2, obj_log2, phys_log2;
+    uint8_t level_bits;
+    uint64_t kernel_frame;
+};
+
+extern const struct seq_geometry seq_geometry_small, seq_geometry_real;
+const struct seq_geometry *seq_geometry_by_name(const char *name, size_t length); /* NULL: unknown */
+
+enum { SEQ_META_MAX = 200 };
+
+/* The `#` header of a text file. Strings are NUL-terminated, empty where absent. */
+struct seq_meta {
+    char title[SEQ_META_MAX], dialect[32], origin[SEQ_META_MAX], date[32], check[64], fixed_in[64], expected[32];
+};
+
+/* A sequence; the caller owns the memory of `op`. */
+struct seq {
+    const struct seq_geometry *geometry;
+    struct seq_op *op;
+    uint32_t count, capacity;
+    struct seq_meta meta;
+};
+
+/* ---- text (.rsq) ---- */
+
+struct seq_error {
+    uint32_t line, column;      /* from 1 */
+    char message[SEQ_TEXT_MAX]; /* what was expected and what was found */
+};
+
+/* Parses strictly. False: *error says where and why, *seq is unspecified. Never reads past length; any bytes are safe.
+ */
+bool seq_parse(struct seq *seq, const char *text, size_t length, struct seq_error *error);
+
+/* Prints one operation without newline, NUL-terminated; returns its length (below SEQ_TEXT_MAX). */
+size_t seq_print_op(const struct seq_op *op, char text[SEQ_TEXT_MAX]);
+
+/* Prints header and operations, at most `size` bytes with the NUL; returns the length needed without the NUL. */
+size_t seq_print(const struct seq *seq, char *text, size_t size);
+
+/* ---- packed binary ---- */
+
+/* Packs one operation canonically: unpacking gives the same operation back, in any context. */
+void seq_pack_op(const struct seq_geometry *geometry, const struct seq_op *op, uint8_t bytes[SEQ_OP_BYTES]);
+
+/* Decodes any bytes: whole operations of SEQ_OP_BYTES; what is left at the end is padded with zeros to one more. Total.
+ */
+void seq_unpack_ops(struct seq *seq, const uint8_t *bytes, size_t length);
+
+/* File form: a 16-byte header (magic, version, geometry) before the operations. Without the magic, unpack takes the
+ * bytes as operations of seq->geometry as preset by the caller. seq_pack returns the length needed; writes at most size
+ * bytes. */
+size_t seq_pack(const struct seq *seq, uint8_t *bytes, size_t size);
+void seq_unpack(struct seq *seq, const uint8_t *bytes, size_t length);
+bool seq_is_packed(const uint8_t *bytes, size_t length);
+
+/* ---- random numbers: SplitMix64 or xoshiro; the same on every machine ---- */
+
+struct seq_random {
+    uint64_t state[4];
+};
+void seq_random_seed(struct seq_random *random, uint64_t seed);
+uint64_t seq_random_next(struct seq_random *random);
+uint64_t seq_random_below(struct seq_random *random, uint64_t bound); /* 0..bound-1; bound > 0 */
+
+/* ---- generator and mutator ---- */
+
+struct seq_profile {
+    uint32_t operations;  /* bit 1 << enum seq_code: may be generated; 0: all */
+    uint32_t kinds;       /* bit 1 << enum abi_kind; 0: MEM and OBJ */
+    uint64_t unit_budget; /* real geometry: upper bound of units that the whole sequence may change; 0: none */
+};
+
+/* Fills seq with `count` operations. The generator keeps a cheap guess of what is mapped where (no oracle), so that
+ * most operations do something, and makes mistakes on purpose. */
+void seq_generate(struct seq *seq, struct seq_random *random, const struct seq_profile *profile, uint32_t count);
+
+/* Changes the sequence in place, at most max_ops operations afterwards; at least one operation remains. */
+void seq_mutate(struct seq *seq, struct seq_random *random, const struct seq_profile *profile, uint32_t max_ops);
+void seq_crossover(struct seq *out, const struct seq *a, const struct seq *b, struct seq_random *random,
+                   uint32_t max_ops);
+
+/* ---- shrinker ---- */
+
+/* True: the sequence still fails with the same signature. */
+typedef bool seq_still_fails(void *context, const struct seq *seq);
+
+/* Shrinks in place: cut the tail, drop what is unrelated by reference, ddmin over operations, simplify arguments,
+ * renumber names; until nothing more can be removed or `budget` calls of the predicate are used. Results are memoised
+ * (by hash of the packed form; `memo` is memory for it, memo_count entries). Returns the number of predicate calls. */
+uint32_t seq_shrink(struct seq *seq, seq_still_fails *fails, void *context, uint32_t budget, uint64_t *memo,
+                    uint32_t memo_count);
+
+#endif
