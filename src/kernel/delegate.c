@@ -15,13 +15,12 @@ struct piece {
 
 /* The first piece at or after `unit` that would be mapped, or false. */
 static bool next_piece(const struct range *source, uint64_t unit, struct piece *piece) {
-    uint64_t end = source->base + (UINT64_C(1) << source->order);
-    struct node *node = index_at_or_after(source->space, unit);
-    while (node && node->base < end && !rights_exist(source->space->kind, node->rights & source->mask)) {
+    struct node *node = index_in(source->space, unit, range_end(source));
+    while (node && !rights_exist(source->space->kind, node->rights & source->mask)) {
         KSTEP();
-        node = index_at_or_after(source->space, node->base + node_size(node));
+        node = index_in(source->space, node->base + node_size(node), range_end(source));
     }
-    if (!node || node->base >= end) {
+    if (!node) {
         return false;
     }
     bool inside = node->order <= source->order;
@@ -39,8 +38,7 @@ static uint64_t piece_end(const struct piece *piece) {
 }
 
 static bool occupied(const struct space *space, uint64_t base, unsigned order) {
-    const struct node *node = index_at_or_after(space, base);
-    return node && node->base < base + (UINT64_C(1) << order);
+    return index_in(space, base, base + (UINT64_C(1) << order)) != NULL;
 }
 
 static enum abi_code check(const struct range *source, const struct space *destination, uint64_t base) {

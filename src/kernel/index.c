@@ -152,7 +152,7 @@ void index_remove(struct space *space, struct node *node) {
     rebalance(space, lowest);
 }
 
-struct node *index_at_or_after(const struct space *space, uint64_t unit) {
+struct node *index_in(const struct space *space, uint64_t unit, uint64_t end) {
     struct node *found = NULL;
     for (struct node *node = space->tree_root; node;) {
         KSTEP();
@@ -163,10 +163,9 @@ struct node *index_at_or_after(const struct space *space, uint64_t unit) {
             node = node->tree_left;
         }
     }
-    return found;
+    return unit < end && found && found->base < end ? found : NULL;
 }
 
 struct node *index_covering(const struct space *space, uint64_t unit) {
-    struct node *node = index_at_or_after(space, unit);
-    return node && node->base <= unit ? node : NULL;
+    return index_in(space, unit, unit + 1);
 }

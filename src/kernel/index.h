@@ -12,8 +12,8 @@ void index_insert(struct space *space, struct node *node);
 /* Takes a node out. */
 void index_remove(struct space *space, struct node *node);
 
-/* The node that covers `unit`, or else the first one after it, or NULL. */
-struct node *index_at_or_after(const struct space *space, uint64_t unit);
+/* The first node that covers a unit in unit..end-1, or NULL. */
+struct node *index_in(const struct space *space, uint64_t unit, uint64_t end);
 
 /* The node that covers `unit`, or NULL. */
 struct node *index_covering(const struct space *space, uint64_t unit);

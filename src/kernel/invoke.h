@@ -15,6 +15,10 @@ struct range {
     unsigned order, mask;
 };
 
+static inline uint64_t range_end(const struct range *range) {
+    return range->base + (UINT64_C(1) << range->order);
+}
+
 struct revoke {
     struct range range;
     enum abi_scope scope;

@@ -65,9 +65,8 @@ static void visit_filtered(const struct revoke *revoke, const struct block *bloc
 
 static void visit_targets(const struct revoke *revoke, visitor *visit, struct need *need) {
     const struct range *range = &revoke->range;
-    uint64_t end = range->base + (UINT64_C(1) << range->order);
-    struct node *node = index_at_or_after(range->space, range->base);
-    while (node && node->base < end) {
+    struct node *node = index_in(range->space, range->base, range_end(range));
+    while (node) {
         KSTEP();
         bool inside = node->order <= range->order;
         uint64_t base = inside ? node->base : range->base;
@@ -83,7 +82,7 @@ static void visit_targets(const struct revoke *revoke, visitor *visit, struct ne
         } else {
             visit(revoke, &block, need);
         }
-        node = index_at_or_after(range->space, base + (UINT64_C(1) << block.order));
+        node = index_in(range->space, base + (UINT64_C(1) << block.order), range_end(range));
     }
 }
 
