@@ -45,6 +45,7 @@ static enum abi_code check(const struct range *source, const struct space *desti
     struct piece piece;
     uint32_t nodes = 0;
     uint32_t tables = 0;
+    uint64_t counted = 0;
     for (uint64_t unit = source->base; next_piece(source, unit, &piece); unit = piece_end(&piece)) {
         KSTEP();
         uint64_t target = base + (piece.base - source->base);
@@ -53,8 +54,9 @@ static enum abi_code check(const struct range *source, const struct space *desti
         }
         nodes++;
         if (destination->kind == ABI_MEM) {
-            tables += ptab_missing(destination->pd->root_table, target, piece.order);
+            tables += ptab_missing(destination->pd->root_table, target, piece.order, counted);
         }
+        counted = target + (UINT64_C(1) << piece.order);
     }
     return nodes <= mapdb_available() && tables <= ptab_available() ? ABI_OK : ABI_E_MEM;
 }
@@ -73,6 +75,5 @@ enum abi_code invoke_delegate(const struct range *source, struct space *destinat
                      piece.rights, piece.node, true);
         *mapped += UINT64_C(1) << piece.order;
     }
-    mapdb_settle();
     return ABI_OK;
 }

@@ -1,7 +1,7 @@
 /*
  * The operations after decoding. Each first finds out whether it can succeed, changing nothing, and then cannot fail
  * (semantics, section 2). Arguments were checked by the decoder: ranges lie in their spaces and are aligned, masks are
- * defined, capabilities give the rights needed.
+ * defined, capabilities give the rights needed. The entry reaps and settles after each operation.
  */
 #ifndef RESCIND_INVOKE_H
 #define RESCIND_INVOKE_H

@@ -3,14 +3,17 @@
 
 #include "check.h"
 
-static const uint64_t poison = UINT64_C(0xdeadfa11deadfa11);
+/* Objects of any type are poisoned word by word. */
+typedef uint64_t __attribute__((may_alias)) pool_word;
 
-static uint64_t *object_at(const struct pool *pool, uint32_t index) {
-    return (uint64_t *)(void *)(pool->memory + (uint64_t)index * pool->bytes);
+static const pool_word poison = UINT64_C(0xdeadfa11deadfa11);
+
+static pool_word *object_at(const struct pool *pool, uint32_t index) {
+    return (pool_word *)(void *)(pool->memory + (uint64_t)index * pool->bytes);
 }
 
 static void poison_object(const struct pool *pool, uint32_t index) {
-    uint64_t *word = object_at(pool, index);
+    pool_word *word = object_at(pool, index);
     for (uint32_t i = 0; i < pool->bytes / sizeof *word; i++) {
         word[i] = poison;
     }
@@ -18,7 +21,7 @@ static void poison_object(const struct pool *pool, uint32_t index) {
 }
 
 static bool still_poisoned(const struct pool *pool, uint32_t index) {
-    const uint64_t *word = object_at(pool, index);
+    const pool_word *word = object_at(pool, index);
     uint64_t difference = 0;
     for (uint32_t i = 0; i < pool->bytes / sizeof *word; i++) {
         difference |= word[i] ^ poison;
@@ -31,10 +34,9 @@ void pool_reset(struct pool *pool) {
         arch_forbid(pool->memory, (uint64_t)pool->capacity * pool->bytes);
     }
     for (uint32_t i = 0; i < pool->fresh; i++) {
-        if (pool->in_use[i]) {
-            pool->in_use[i] = 0;
-            poison_object(pool, i);
-        }
+        pool->in_use[i] = 0;
+        arch_permit(object_at(pool, i), pool->bytes);
+        poison_object(pool, i);
     }
     pool->fresh = 0;
     pool->freed_count = 0;

@@ -295,31 +295,15 @@ static void halve_node(struct node *node, struct node *twin_parent) {
     }
 }
 
-static struct node *first_of_order(struct node *sibling, unsigned order) {
-    while (sibling && sibling->order != order) {
-        KSTEP();
-        sibling = sibling->next_sibling;
-    }
-    return sibling;
-}
-
 /* Halves a node and the descendants that are as large as it is. */
 static void halve(struct node *top) {
     unsigned order = top->order;
-    halve_node(top, top->parent);
-    for (struct node *node = top;;) {
-        KSTEP();
-        struct node *next = first_of_order(node->first_child, order);
-        while (!next && node != top) {
-            KSTEP();
-            next = first_of_order(node->next_sibling, order);
-            node = node->parent;
+    for (struct node *node = top; node;) {
+        bool whole = node->order == order;
+        if (whole) {
+            halve_node(node, node == top ? node->parent : node->parent->twin);
         }
-        if (!next) {
-            return;
-        }
-        halve_node(next, next->parent->twin);
-        node = next;
+        node = mapdb_next(top, node, !whole);
     }
 }
 

@@ -118,7 +118,7 @@ uint32_t ptab_available(void) {
     return pool_available(&tables);
 }
 
-uint32_t ptab_missing(const uint64_t *root, uint64_t base, unsigned order) {
+uint32_t ptab_missing(const uint64_t *root, uint64_t base, unsigned order, uint64_t mapped) {
     unsigned level = leaf_level(order);
     uint64_t end = base + (UINT64_C(1) << order);
     uint32_t missing = 0;
@@ -126,12 +126,9 @@ uint32_t ptab_missing(const uint64_t *root, uint64_t base, unsigned order) {
         const uint64_t *table = root;
         for (unsigned l = ROOT_LEVEL; l > level; l--) {
             KSTEP();
-            uint64_t entry = table[slot(unit, l)];
-            if (!pte_present(entry)) {
-                missing += l - level;
-                break;
-            }
-            table = table_in(entry)->entry;
+            uint64_t entry = table ? table[slot(unit, l)] : 0;
+            table = pte_present(entry) ? table_in(entry)->entry : NULL;
+            missing += !table && (unit & ~(leaf_units(l) - 1)) >= mapped;
         }
     }
     return missing;
@@ -238,7 +235,7 @@ uint64_t ptab_table_bytes(void) {
 }
 
 uint64_t ptab_physical(const uint64_t *entry) {
-    uint64_t index = (uint64_t)(entry - table_memory[0].entry);
+    uint64_t index = (uint64_t)(entry - (const uint64_t *)(const void *)table_memory);
     return (GEO_TABLE_FRAME + index / ENTRIES) << PTE_FRAME_SHIFT | (index % ENTRIES) * sizeof *entry;
 }
 

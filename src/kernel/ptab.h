@@ -13,9 +13,10 @@
 
 void ptab_reset(void);
 
-/* Tables that can still be made, and the tables that `ptab_map` of that range would make. */
+/* Tables that can still be made. */
 uint32_t ptab_available(void);
-uint32_t ptab_missing(const uint64_t *root, uint64_t base, unsigned order);
+/* The tables that `ptab_map` of that range would make after all of those that hold units below `mapped` were made. */
+uint32_t ptab_missing(const uint64_t *root, uint64_t base, unsigned order, uint64_t mapped);
 
 /* An empty root table; one must be available. */
 uint64_t *ptab_create_root(void);

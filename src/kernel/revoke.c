@@ -37,23 +37,12 @@ static bool meets(const struct node *node, const struct block *block) {
     return blocks_meet(node->resource, node->order, block->resource, block->order);
 }
 
-static void visit_children(const struct revoke *revoke, const struct block *block, visitor *visit, struct need *need) {
-    for (struct node *child = block->node->first_child; child;) {
-        KSTEP();
-        struct node *next = child->next_sibling;
-        if (meets(child, block)) {
-            const struct block target = part_in(child, block);
-            visit(revoke, &target, need);
-        }
-        child = next;
-    }
-}
-
-static void visit_filtered(const struct revoke *revoke, const struct block *block, visitor *visit, struct need *need) {
+static void visit_descendants(const struct revoke *revoke, const struct block *block, visitor *visit,
+                              struct need *need) {
     struct node *top = block->node;
     for (struct node *node = mapdb_next(top, top, false); node;) {
         bool met = meets(node, block);
-        bool hit = met && node->space->pd == revoke->filter;
+        bool hit = met && (!revoke->filter || node->space->pd == revoke->filter);
         struct node *next = mapdb_next(top, node, hit || !met);
         if (hit) {
             const struct block target = part_in(node, block);
@@ -75,10 +64,8 @@ static void visit_targets(const struct revoke *revoke, visitor *visit, struct ne
             .resource = node->resource + (base - node->base),
             .order = inside ? node->order : range->order,
         };
-        if (revoke->filter) {
-            visit_filtered(revoke, &block, visit, need);
-        } else if (revoke->scope == ABI_CHILDREN) {
-            visit_children(revoke, &block, visit, need);
+        if (revoke->scope == ABI_CHILDREN) {
+            visit_descendants(revoke, &block, visit, need);
         } else {
             visit(revoke, &block, need);
         }
@@ -116,7 +103,5 @@ enum abi_code invoke_revoke(const struct revoke *revoke) {
         return ABI_E_MEM;
     }
     visit_targets(revoke, apply, &need);
-    pd_reap();
-    mapdb_settle();
     return ABI_OK;
 }

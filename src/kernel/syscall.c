@@ -152,8 +152,6 @@ static enum abi_code destroy_pd(const struct call *call, uint64_t *value) {
     enum abi_code code = find_pd_with(call, call->word[3], &pd, ABI_DESTROY);
     if (code == ABI_OK) {
         pd_doom(pd);
-        pd_reap();
-        mapdb_settle();
     }
     return code;
 }
@@ -198,6 +196,8 @@ void syscall_enter(struct pd *caller, uint64_t word[ABI_WORDS]) {
     };
     uint64_t value = 0;
     enum abi_code code = dispatch(&call, &value);
+    pd_reap();
+    mapdb_settle();
     word[0] = code;
     word[1] = value;
 }

@@ -1,8 +1,8 @@
 /*
  * The oracle's memory: what is shared between its files and seen by nobody else.
  *
- * Records (one for each mapping of one unit), extents, PDs, and for each (PD, kind) a sparse array from unit to record: a
- * tree of nodes of up to 512 slots, one level deep where the space is that small. Depends on oracle.h only.
+ * Records (one for each mapping of one unit), extents, PDs, and for each (PD, kind) a sparse array from unit to record:
+ * a tree of nodes of up to 512 slots, one level deep where the space is that small. Depends on oracle.h only.
  */
 #ifndef RESCIND_ORACLE_INTERNAL_H
 #define RESCIND_ORACLE_INTERNAL_H
@@ -26,14 +26,13 @@ struct extent {
     uint64_t first, last; /* its units are in between; other extents' may be, too */
     uint32_t units;
     uint32_t stamp; /* of the last walk that met it */
-    uint32_t copy;  /* in that walk, if it was a delegate: the extent made from it; ORACLE_NONE: nothing is made from it */
+    uint32_t copy;  /* made from it by that walk, a delegate; ORACLE_NONE: nothing is made from it */
     uint32_t next_free;
 };
 
 /* Handles of nodes are index + 1, so that an all-zero node is an empty one. */
 struct node {
     uint64_t used[NODE_WORDS]; /* bit set: slot is not zero */
-    uint32_t count;            /* of used slots */
     uint32_t next_free;
     uint32_t slot[]; /* level 0: record index + 1; above: handle of a node */
 };
@@ -55,7 +54,7 @@ struct pd {
 struct oracle {
     struct oracle_geometry geometry;
     struct oracle_policy policy;
-    struct pd *pds; /* by id */
+    struct pd *pds;          /* by id; only those below pd_top are initialized */
     uint32_t pd_top;         /* no PD with this id or above has lived since reset */
     uint32_t pd_count;       /* alive, root included, PHYS not */
     uint32_t pd_lowest_free; /* id; beyond the last one if there is none */
@@ -85,16 +84,6 @@ static inline unsigned slot_index(uint64_t unit, unsigned level) {
     return (unsigned)(unit >> (NODE_BITS * level)) & (NODE_SLOTS - 1);
 }
 
-/* The lowest used slot >= from, or NODE_SLOTS. */
-static inline unsigned node_next(const struct node *node, unsigned from) {
-    unsigned word = from / 64;
-    uint64_t bits = node->used[word] & (~UINT64_C(0) << from % 64);
-    while (bits == 0 && ++word < NODE_WORDS) {
-        bits = node->used[word];
-    }
-    return bits == 0 ? (unsigned)NODE_SLOTS : word * 64 + (unsigned)__builtin_ctzll(bits);
-}
-
 /* The record of a unit inside the space, or ORACLE_NONE. */
 static inline uint32_t space_at(const struct oracle *o, const struct space *space, uint64_t unit) {
     uint32_t handle = space->root;
@@ -104,25 +93,32 @@ static inline uint32_t space_at(const struct oracle *o, const struct space *spac
     return handle - 1;
 }
 
-/* The record of the lowest mapped unit >= from, or ORACLE_NONE. Skips what is empty a node at a time. */
-static inline uint32_t space_next(const struct oracle *o, const struct space *space, uint64_t from) {
-    while (space->root != 0 && from >> space->log2 == 0) {
-        const struct node *node = node_at(o, space->root);
-        for (unsigned level = space->levels; level-- > 0;) {
-            const unsigned wanted = slot_index(from, level), found = node_next(node, wanted), shift = NODE_BITS * level;
-            if (found != wanted) {
-                from = ((from >> shift) + found - wanted) << shift;
-            }
-            if (found == NODE_SLOTS) {
-                break;
-            }
-            if (level == 0) {
-                return node->slot[found] - 1;
-            }
-            node = node_at(o, node->slot[found]);
-        }
+/* Walks the mapped units of a range in ascending order. What is outside the range may change meanwhile. */
+struct cursor {
+    const struct space *space;
+    uint64_t next, end;   /* the rest of the range, beyond the present word */
+    uint64_t bits;        /* mapped units not yet visited of the present word of 64 */
+    const uint32_t *slot; /* of the present word */
+};
+
+static inline void cursor_init(struct cursor *cursor, const struct space *space, uint64_t first, uint64_t end) {
+    cursor->space = space;
+    cursor->next = first;
+    cursor->end = end;
+    cursor->bits = 0;
+}
+
+/* Goes on to the next word with a mapped unit, or returns false. Skips what is empty a node at a time. */
+bool cursor_refill(const struct oracle *o, struct cursor *cursor);
+
+/* The record of the next mapped unit, or ORACLE_NONE. */
+static inline uint32_t cursor_next(const struct oracle *o, struct cursor *cursor) {
+    if (cursor->bits == 0 && !cursor_refill(o, cursor)) {
+        return ORACLE_NONE;
     }
-    return ORACLE_NONE;
+    const int bit = __builtin_ctzll(cursor->bits);
+    cursor->bits &= cursor->bits - 1;
+    return cursor->slot[bit] - 1;
 }
 
 static inline struct space *space_of(const struct oracle *o, uint32_t pd, uint8_t kind) {
@@ -155,7 +151,10 @@ static inline uint8_t kind_rights(uint8_t kind) {
 
 /* ---- store.c ---- */
 
-/* Makes a mapping; parent and extent exist. Its index, or ORACLE_NONE: too many. */
+/* Forgets what a space holds; the records stay as they are. */
+void space_clear(struct oracle *o, struct space *space);
+
+/* Makes a mapping; parent and extent exist. Its index, or ORACLE_NONE: too many. In PHYS: only the record is new. */
 uint32_t mapping_make(struct oracle *o, uint32_t parent, uint32_t extent, const struct oracle_mapping *as);
 
 /* Removes a mapping. Its children, if any are left, become root mappings. */

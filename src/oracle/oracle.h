@@ -75,10 +75,13 @@ struct oracle_result {
 
 struct oracle; /* lives at the start of the memory given */
 
-/* Bytes that an oracle needs for at most `mappings` records at a time. */
+/*
+ * Bytes that an oracle needs for at most `mappings` records at a time: one for each mapped unit, one for each PHYS
+ * frame with children. pds * (2^mem_log2 + 2^obj_log2) + kernel_frame records are never too few.
+ */
 size_t oracle_size(const struct oracle_geometry *geometry, uint32_t mappings);
 
-/* Builds an oracle in memory (aligned to 64 bytes) in the boot state. */
+/* Builds an oracle in memory (aligned to 64 bytes) in the boot state. NULL: size < oracle_size, or mappings is 0. */
 struct oracle *oracle_init(void *memory, size_t size, const struct oracle_geometry *geometry,
                            const struct oracle_policy *policy, uint32_t mappings);
 
@@ -97,19 +100,22 @@ const struct oracle_change *oracle_changes(const struct oracle *oracle, uint32_t
 /* PDs destroyed by the last commit, in any order. */
 const uint32_t *oracle_destroyed(const struct oracle *oracle, uint32_t *count);
 
-/* The mapping of a unit, or NULL. Any pd id and unit may be asked for. */
+/*
+ * The mapping of a unit, or NULL. Any pd id, kind and unit may be asked for. PHYS has a mapping of every frame below
+ * kernel_frame for ever, but a record of it only while the frame has children: NULL for PHYS means no more than that.
+ */
 struct oracle_mapping *oracle_at(const struct oracle *oracle, uint32_t pd, uint8_t kind, uint64_t unit);
-struct oracle_mapping *oracle_record(const struct oracle *oracle, uint32_t index);
+struct oracle_mapping *oracle_record(const struct oracle *oracle, uint32_t index); /* ORACLE_NONE: NULL */
 uint32_t oracle_index(const struct oracle *oracle, const struct oracle_mapping *mapping);
 
-/* The lowest mapped unit >= from, or NULL. Cost: proportional to the part of the space skipped in steps of a chunk at
- * most. */
+/* The lowest mapped unit >= from, or NULL (PHYS: the lowest with a record). Cost: proportional to the part of the space
+ * skipped in steps of a chunk at most. */
 struct oracle_mapping *oracle_next(const struct oracle *oracle, uint32_t pd, uint8_t kind, uint64_t from);
 
 /* Mapped units of a space; PHYS included. */
 uint64_t oracle_units(const struct oracle *oracle, uint32_t pd, uint8_t kind);
 
-bool oracle_alive(const struct oracle *oracle, uint32_t pd);
+bool oracle_alive(const struct oracle *oracle, uint32_t pd);          /* PHYS always is */
 uint32_t oracle_pd_limit(const struct oracle *oracle);                /* ids are below */
 uint32_t oracle_references(const struct oracle *oracle, uint32_t pd); /* capabilities to it */
 

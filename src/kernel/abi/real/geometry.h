@@ -20,7 +20,7 @@ enum {
     GEO_TABLE_FRAME = (1 << 20) - (1 << 15),
     GEO_TABLES = 20480,
     GEO_NODES = 1 << 19,
-    GEO_STEP_LIMIT = 1 << 26,
+    GEO_STEP_LIMIT = 1 << 28,
 };
 
 #endif

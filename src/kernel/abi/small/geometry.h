@@ -19,8 +19,8 @@ enum {
     GEO_PDS = 16,             /* PDs alive at a time, root included, PHYS not */
     GEO_KERNEL_FRAME = 240,   /* first of the kernel's frames, which reach to the end of PHYS */
     GEO_TABLE_FRAME = 256,    /* frame number of table 0: tables here are 32 bytes, so they are numbered outside PHYS */
-    GEO_TABLES = 352,         /* page tables in the pool: 21 for each of 16 PDs, and some */
-    GEO_NODES = 5632,         /* mapping nodes in the pool: 320 for each of 16 PDs, and some */
+    GEO_TABLES = 352,         /* page tables in the pool; few, so that a sequence can exhaust them */
+    GEO_NODES = 1024,         /* mapping nodes in the pool; likewise */
     GEO_STEP_LIMIT = 1 << 20, /* steps of one operation; more is a hang */
 };
 

@@ -1,0 +1,248 @@
+/*
+ * The oracle's memory, its boot state, and looking into it. What operations do is in decide.c, delegate.c and revoke.c.
+ */
+#include "oracle/internal.h"
+
+enum { ALIGNMENT = 64 };
+
+/* Offsets of the arrays behind struct oracle. */
+struct layout {
+    size_t pds, records, extents, nodes, covered, changes, dying, destroyed, size;
+    size_t node_bytes;
+    uint32_t node_limit;
+};
+
+static uint8_t log2_of(const struct oracle_geometry *geometry, uint32_t pd, unsigned kind) {
+    const uint8_t of_pd[ABI_KINDS] = {geometry->mem_log2, geometry->pio_log2, geometry->obj_log2};
+    return pd == ORACLE_PHYS && kind == ABI_MEM ? geometry->phys_log2 : of_pd[kind];
+}
+
+static uint8_t levels_of(uint8_t log2) {
+    return (uint8_t)(log2 <= NODE_BITS ? 1 : (log2 + NODE_BITS - 1) / NODE_BITS);
+}
+
+/* Nodes of a space of which every unit is mapped. */
+static uint64_t nodes_of(uint8_t log2) {
+    uint64_t nodes = 1;
+    for (int left = log2 - NODE_BITS; left > 0; left -= NODE_BITS) {
+        nodes += UINT64_C(1) << left;
+    }
+    return nodes;
+}
+
+static uint64_t least(uint64_t a, uint64_t b) {
+    return a < b ? a : b;
+}
+
+/* Enough for any state of a small geometry. Of a large one, for 4096 ranges anywhere, and as many units as there are
+ * records if most of them have neighbours. */
+static uint32_t node_limit_of(const struct oracle_geometry *geometry, uint32_t mappings) {
+    const uint64_t of_pd = nodes_of(geometry->mem_log2) + nodes_of(geometry->obj_log2);
+    const uint64_t all = geometry->pds * of_pd + nodes_of(geometry->phys_log2);
+    const uint64_t levels = levels_of(geometry->mem_log2);
+    const uint64_t scattered = least(mappings, 4096) * levels + mappings / 64;
+    return (uint32_t)least(all, scattered) + LEVELS_MAX;
+}
+
+static size_t place(size_t *size, uint64_t count, size_t bytes) {
+    const size_t offset = *size;
+    *size = (offset + (size_t)count * bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    return offset;
+}
+
+static struct layout layout_of(const struct oracle_geometry *geometry, uint32_t mappings) {
+    struct layout l = {.node_limit = node_limit_of(geometry, mappings)};
+    unsigned bits = 0;
+    for (unsigned kind = 0; kind < ABI_KINDS; kind++) {
+        const uint8_t log2 = log2_of(geometry, ORACLE_ROOT, kind);
+        bits = log2 > bits ? log2 : bits;
+    }
+    bits = geometry->phys_log2 > bits ? geometry->phys_log2 : bits;
+    const size_t slots = bits < NODE_BITS ? (size_t)1 << bits : (size_t)NODE_SLOTS;
+    l.node_bytes = (sizeof(struct node) + slots * sizeof(uint32_t) + 7) / 8 * 8;
+    (void)place(&l.size, 1, sizeof(struct oracle));
+    l.pds = place(&l.size, (uint64_t)geometry->pds + 1, sizeof(struct pd));
+    l.records = place(&l.size, mappings, sizeof(struct record));
+    l.extents =
+        place(&l.size, (uint64_t)mappings + 2, sizeof(struct extent)); /* PHYS; one about to get its first unit */
+    l.nodes = place(&l.size, l.node_limit, l.node_bytes);
+    l.covered = place(&l.size, mappings, sizeof(uint32_t));
+    /* A unit may lose rights or move, and then go when its PD dies. */
+    l.changes = place(&l.size, (uint64_t)mappings * 2, sizeof(struct oracle_change));
+    l.dying = place(&l.size, geometry->pds, sizeof(uint32_t));
+    l.destroyed = place(&l.size, geometry->pds, sizeof(uint32_t));
+    return l;
+}
+
+static void pd_init(struct oracle *o, uint32_t id) {
+    struct pd *pd = &o->pds[id];
+    *pd = (struct pd){.first_capability = ORACLE_NONE};
+    for (unsigned kind = 0; kind < ABI_KINDS; kind++) {
+        pd->spaces[kind].log2 = log2_of(&o->geometry, id, kind);
+        pd->spaces[kind].levels = levels_of(pd->spaces[kind].log2);
+    }
+}
+
+/* A new PD, named by a root mapping with these rights. */
+static bool pd_make(struct oracle *o, uint32_t creator, uint64_t selector, uint8_t rights) {
+    const uint32_t id = o->pd_lowest_free;
+    const struct oracle_mapping as = {
+        .unit = selector, .resource = id, .pd = creator, .kind = ABI_OBJ, .rights = rights};
+    if (id == o->pd_top) {
+        pd_init(o, o->pd_top++);
+    }
+    o->pds[id].alive = true;
+    o->pd_count++;
+    do {
+        o->pd_lowest_free++;
+    } while (oracle_alive(o, o->pd_lowest_free));
+    return mapping_make(o, ORACLE_NONE, extent_make(o, selector), &as) != ORACLE_NONE;
+}
+
+static void boot(struct oracle *o) {
+    o->record_fresh = 0;
+    o->record_free = ORACLE_NONE;
+    o->extent_fresh = EXTENT_PHYS + 1;
+    o->extent_free = ORACLE_NONE;
+    o->extents[EXTENT_PHYS] = (struct extent){.copy = ORACLE_NONE};
+    o->stamp = 0;
+    o->pd_count = 0;
+    pd_init(o, ORACLE_PHYS);
+    o->pds[ORACLE_PHYS].alive = true;
+    o->pd_lowest_free = o->pd_top = ORACLE_ROOT;
+    o->dying_count = o->destroyed_count = o->change_count = 0;
+    (void)pd_make(o, ORACLE_ROOT, ABI_ROOT_SELECTOR, ABI_CREATE | ABI_MAP | ABI_REVOKE_RIGHT | ABI_QUOTA);
+    o->change_count = 0;
+}
+
+size_t oracle_size(const struct oracle_geometry *geometry, uint32_t mappings) {
+    return layout_of(geometry, mappings).size;
+}
+
+struct oracle *oracle_init(void *memory, size_t size, const struct oracle_geometry *geometry,
+                           const struct oracle_policy *policy, uint32_t mappings) {
+    const struct layout l = layout_of(geometry, mappings);
+    if (size < l.size || mappings == 0) {
+        return NULL;
+    }
+    unsigned char *bytes = memory;
+    struct oracle *o = memory;
+    *o = (struct oracle){
+        .geometry = *geometry,
+        .policy = *policy,
+        .pds = (void *)(bytes + l.pds),
+        .records = (void *)(bytes + l.records),
+        .record_limit = mappings,
+        .extents = (void *)(bytes + l.extents),
+        .nodes = bytes + l.nodes,
+        .node_bytes = l.node_bytes,
+        .node_limit = l.node_limit,
+        .covered = (void *)(bytes + l.covered),
+        .changes = (void *)(bytes + l.changes),
+        .dying = (void *)(bytes + l.dying),
+        .destroyed = (void *)(bytes + l.destroyed),
+    };
+    boot(o);
+    return o;
+}
+
+void oracle_reset(struct oracle *o) {
+    for (uint32_t id = 0; id < o->pd_top; id++) {
+        for (unsigned kind = 0; kind < ABI_KINDS; kind++) {
+            space_clear(o, &o->pds[id].spaces[kind]);
+        }
+    }
+    boot(o);
+}
+
+bool oracle_commit(struct oracle *o, const struct oracle_call *call) {
+    uint8_t rights = 0;
+    bool done = true;
+    o->change_count = o->destroyed_count = 0;
+    switch (call->operation) {
+    case ABI_CREATE_PD:
+        done = pd_make(o, call->caller, call->base, ABI_OBJ_RIGHTS);
+        break;
+    case ABI_DELEGATE:
+        done = delegate_commit(o, call);
+        break;
+    case ABI_REVOKE:
+        revoke_commit(o, call);
+        break;
+    case ABI_DESTROY_PD:
+        condemn(o, named_pd(o, call->caller, call->pd_selector, &rights));
+        break;
+    case ABI_LOOKUP:
+        break;
+    }
+    destroy_dying(o);
+    return done;
+}
+
+const struct oracle_change *oracle_changes(const struct oracle *o, uint32_t *count) {
+    *count = o->change_count;
+    return o->changes;
+}
+
+const uint32_t *oracle_destroyed(const struct oracle *o, uint32_t *count) {
+    *count = o->destroyed_count;
+    return o->destroyed;
+}
+
+/* A space without mappings where there is no such PD or kind. */
+static const struct space *space_asked_for(const struct oracle *o, uint32_t pd, uint8_t kind) {
+    static const struct space empty = {0};
+    return pd < o->pd_top && kind < ABI_KINDS ? space_of(o, pd, kind) : &empty;
+}
+
+static struct oracle_mapping *mapping_or_null(const struct oracle *o, uint32_t index) {
+    return index == ORACLE_NONE ? NULL : mapping_of(o, index);
+}
+
+struct oracle_mapping *oracle_at(const struct oracle *o, uint32_t pd, uint8_t kind, uint64_t unit) {
+    const struct space *space = space_asked_for(o, pd, kind);
+    return unit >> space->log2 != 0 ? NULL : mapping_or_null(o, space_at(o, space, unit));
+}
+
+struct oracle_mapping *oracle_record(const struct oracle *o, uint32_t index) {
+    return mapping_or_null(o, index);
+}
+
+uint32_t oracle_index(const struct oracle *o, const struct oracle_mapping *mapping) {
+    return (uint32_t)((const struct record *)(const void *)mapping - o->records);
+}
+
+struct oracle_mapping *oracle_next(const struct oracle *o, uint32_t pd, uint8_t kind, uint64_t from) {
+    const struct space *space = space_asked_for(o, pd, kind);
+    struct cursor cursor;
+    cursor_init(&cursor, space, from, UINT64_C(1) << space->log2);
+    return mapping_or_null(o, cursor_next(o, &cursor));
+}
+
+uint64_t oracle_units(const struct oracle *o, uint32_t pd, uint8_t kind) {
+    return pd == ORACLE_PHYS && kind == ABI_MEM ? o->geometry.kernel_frame : space_asked_for(o, pd, kind)->units;
+}
+
+bool oracle_alive(const struct oracle *o, uint32_t pd) {
+    return pd < o->pd_top && o->pds[pd].alive;
+}
+
+uint32_t oracle_pd_limit(const struct oracle *o) {
+    return o->geometry.pds + 1;
+}
+
+uint32_t oracle_references(const struct oracle *o, uint32_t pd) {
+    return oracle_alive(o, pd) ? o->pds[pd].references : 0;
+}
+
+uint64_t oracle_selector(const struct oracle *o, uint32_t caller, uint32_t pd) {
+    uint64_t lowest = UINT64_C(1) << o->geometry.obj_log2;
+    for (uint32_t i = oracle_references(o, pd) == 0 ? ORACLE_NONE : o->pds[pd].first_capability; i != ORACLE_NONE;
+         i = o->records[i].next_capability) {
+        const struct oracle_mapping *m = mapping_of(o, i);
+        if (m->pd == caller && m->unit < lowest) {
+            lowest = m->unit;
+        }
+    }
+    return lowest;
+}
