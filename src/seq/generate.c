@@ -1,0 +1,479 @@
+/*
+ * The generator: operations that mostly have an effect, chosen with a guess of the state, and some mistakes on purpose.
+ */
+#include "generate.h"
+#include "step.h"
+
+enum { PLACE_TRIES = 6, OP_TRIES = 4, ANY_PD = 0xff, OTHER_PD = 0xfe, FEW_PDS = 3, REPEAT_LOG2 = 2 };
+
+static uint64_t below(struct generator *generator, uint64_t bound) {
+    return seq_random_below(generator->random, bound);
+}
+
+static bool chance(struct generator *generator, uint32_t of_256) {
+    return (seq_random_next(generator->random) >> 56) < of_256;
+}
+
+static uint64_t space_size(const struct generator *generator, uint8_t kind) {
+    return (uint64_t)1 << seq_space_log2(generator->geometry, kind);
+}
+
+static bool can_call(const struct generator *generator, uint8_t slot) {
+    return slot == GUESS_ROOT || generator->guess.name_of[slot] != 0;
+}
+
+/* Some range of that kind in that PD, or GUESS_NONE. */
+static uint32_t pick(struct generator *generator, uint8_t kind, uint8_t pd) {
+    uint32_t count = generator->guess.count;
+    uint32_t at = count ? (uint32_t)below(generator, count) : 0;
+    for (uint32_t i = 0; i < count; i++) {
+        const struct guess_range *range = &generator->guess.range[at];
+        if (range->kind == kind && (range->pd == pd || (pd == ANY_PD && can_call(generator, range->pd))))
+            return at;
+        at = at + 1 < count ? at + 1 : 0;
+    }
+    return GUESS_NONE;
+}
+
+static uint32_t pick_deep(struct generator *generator, uint8_t kind) {
+    uint32_t a = pick(generator, kind, ANY_PD);
+    if (a == GUESS_NONE || !chance(generator, generator->deep))
+        return a;
+    uint32_t b = pick(generator, kind, ANY_PD);
+    return generator->guess.range[b].depth > generator->guess.range[a].depth ? b : a;
+}
+
+/* Some capability with that right, held by `pd` (or by anyone who can call), to `target` (or to any PD, or to any but
+ * the holder). */
+static uint32_t pick_cap(struct generator *generator, uint8_t pd, uint8_t target, uint8_t right) {
+    uint32_t count = generator->guess.count;
+    uint32_t at = count ? (uint32_t)below(generator, count) : 0;
+    for (uint32_t i = 0; i < count; i++) {
+        const struct guess_range *range = &generator->guess.range[at];
+        bool holder = range->pd == pd || (pd == ANY_PD && can_call(generator, range->pd));
+        bool wanted = target == ANY_PD || range->resource == target;
+        if (target == OTHER_PD)
+            wanted = range->resource != range->pd;
+        if (range->kind == ABI_OBJ && holder && wanted && (range->rights & right) == right)
+            return at;
+        at = at + 1 < count ? at + 1 : 0;
+    }
+    return GUESS_NONE;
+}
+
+/* An argument that stands for this capability: its PD's name if that finds it, else its selector. */
+static struct seq_cap cap_argument(struct generator *generator, uint32_t index) {
+    const struct guess_range *range = &generator->guess.range[index];
+    uint8_t target = (uint8_t)range->resource;
+    bool named = can_call(generator, target) && guess_cap(&generator->guess, range->pd, target) == index;
+    if (named && !chance(generator, 12))
+        return (struct seq_cap){.mode = SEQ_CAP_NAME, .value = generator->guess.name_of[target]};
+    return (struct seq_cap){.mode = SEQ_CAP_SELECTOR, .value = (uint16_t)range->base};
+}
+
+/* Orders around those of the page-table levels. */
+static uint8_t pick_order(struct generator *generator, uint8_t kind) {
+    uint32_t level_bits = generator->geometry->level_bits;
+    uint64_t roll = below(generator, 64), order = 0;
+    if (kind == ABI_OBJ)
+        return (uint8_t)(roll < 56 ? 0 : 1 + roll % 3);
+    if (roll < 24)
+        order = below(generator, level_bits + 1);
+    else if (roll < 32)
+        order = 0;
+    else if (roll < 45)
+        order = level_bits;
+    else if (roll < 63)
+        order = below(generator, level_bits + 3);
+    else
+        order = level_bits + level_bits + below(generator, 3);
+    return (uint8_t)(order < generator->largest ? order : generator->largest);
+}
+
+/* A place next to a boundary of a page table or of the space. */
+static uint64_t pick_edge(struct generator *generator, uint8_t kind, uint8_t order) {
+    uint32_t space_log2 = seq_space_log2(generator->geometry, kind);
+    uint32_t levels = (space_log2 + generator->geometry->level_bits - 1) / generator->geometry->level_bits;
+    uint64_t shift = (1 + below(generator, levels)) * generator->geometry->level_bits;
+    shift = shift < space_log2 ? shift : space_log2;
+    uint64_t several = space_log2 - shift < 3 ? (uint64_t)1 << (space_log2 - shift) : 8;
+    uint64_t edge = (1 + below(generator, several)) << shift;
+    return chance(generator, 128) ? edge : edge - ((uint64_t)1 << order);
+}
+
+static uint64_t pick_anywhere(struct generator *generator, uint8_t kind, uint64_t size) {
+    uint64_t usual = (uint64_t)16 << generator->geometry->level_bits;
+    if (kind == ABI_OBJ)
+        usual = 16;
+    return below(generator, size > usual && !chance(generator, 48) ? usual : size);
+}
+
+/* Where a range of that order is put: free, often at the end of another one. */
+static uint64_t pick_place(struct generator *generator, uint8_t pd, uint8_t kind, uint8_t order) {
+    uint64_t size = space_size(generator, kind), base = 0;
+    for (uint32_t tries = 0; tries < PLACE_TRIES; tries++) {
+        uint64_t roll = below(generator, 8);
+        uint32_t near = roll < 3 && kind == ABI_MEM ? pick(generator, kind, pd) : GUESS_NONE;
+        if (near != GUESS_NONE) {
+            const struct guess_range *range = &generator->guess.range[near];
+            base = roll ? range->base + ((uint64_t)1 << range->order) : range->base - ((uint64_t)1 << order);
+        } else if (roll < 5 && kind == ABI_MEM) {
+            base = pick_edge(generator, kind, order);
+        } else {
+            base = pick_anywhere(generator, kind, size);
+        }
+        base = (base & (size - 1)) >> order << order;
+        if (!guess_occupied(&generator->guess, pd, kind, base, order))
+            break;
+    }
+    return base;
+}
+
+static uint64_t pick_frame(struct generator *generator, uint8_t order) {
+    uint64_t frames = generator->geometry->kernel_frame, frame;
+    uint32_t shared = chance(generator, 64) ? pick(generator, ABI_MEM, ANY_PD) : GUESS_NONE;
+    if (shared != GUESS_NONE)
+        frame = generator->guess.range[shared].resource;
+    else if (chance(generator, 64))
+        frame = pick_edge(generator, ABI_MEM, order);
+    else
+        frame = pick_anywhere(generator, ABI_MEM, frames);
+    return frame % frames >> order << order;
+}
+
+static uint8_t pick_mask(struct generator *generator, uint8_t kind, bool keep_existence) {
+    uint8_t rights = seq_rights(kind);
+    if (chance(generator, kind == ABI_MEM ? 140 : 80))
+        return rights;
+    uint8_t mask = (uint8_t)(1 + below(generator, rights));
+    return kind == ABI_MEM && keep_existence ? mask | ABI_R : mask;
+}
+
+static uint64_t align(uint64_t base, uint8_t order) {
+    return base >> order << order;
+}
+
+/* A range that is this one, a part of it, or contains it. */
+static void pick_range(struct generator *generator, struct seq_op *op, uint64_t base, uint8_t order) {
+    uint64_t roll = below(generator, 16);
+    uint8_t space_log2 = seq_space_log2(generator->geometry, op->kind);
+    op->order = order;
+    if (roll < 4 && order > 0) {
+        op->order = (uint8_t)below(generator, order);
+        base += align(below(generator, (uint64_t)1 << order), op->order);
+    } else if (roll < 7) {
+        op->order = (uint8_t)(order + 1 + below(generator, 2));
+    } else if (roll == 7 && op->kind == ABI_MEM && chance(generator, 128)) {
+        op->order = space_log2;
+    }
+    if (op->order > space_log2)
+        op->order = space_log2;
+    op->base = align(base, op->order);
+}
+
+static bool make_create(struct generator *generator, struct seq_op *op) {
+    uint32_t cap = pick_cap(generator, chance(generator, 160) ? GUESS_ROOT : ANY_PD, ANY_PD, ABI_CREATE);
+    if (cap == GUESS_NONE)
+        return false;
+    uint8_t caller = generator->guess.range[cap].pd;
+    uint32_t name = generator->next_name;
+    for (uint32_t i = 1; i < SEQ_NAMES && generator->guess.slot_of[name] < GUESS_PDS; i++)
+        name = name % (SEQ_NAMES - 1) + 1;
+    generator->next_name = name % (SEQ_NAMES - 1) + 1;
+    op->name = (uint8_t)name;
+    op->caller = generator->guess.name_of[caller];
+    op->pd = cap_argument(generator, cap);
+    op->base = pick_place(generator, caller, ABI_OBJ, 0);
+    return true;
+}
+
+/* The receiver of a delegate; self if there is no other. Returns its slot. */
+static uint8_t pick_receiver(struct generator *generator, struct seq_op *op, uint8_t caller) {
+    uint32_t cap = pick_cap(generator, caller, chance(generator, 24) ? ANY_PD : OTHER_PD, ABI_MAP);
+    if (chance(generator, 40))
+        cap = GUESS_NONE;
+    if (cap == GUESS_NONE)
+        return caller;
+    op->pd = cap_argument(generator, cap);
+    return (uint8_t)generator->guess.range[cap].resource;
+}
+
+static bool make_delegate(struct generator *generator, struct seq_op *op) {
+    op->kind = chance(generator, generator->objects) ? ABI_OBJ : ABI_MEM;
+    uint32_t source = pick_deep(generator, op->kind);
+    uint8_t caller = GUESS_ROOT;
+    if (op->kind == ABI_MEM && (source == GUESS_NONE || chance(generator, generator->phys))) {
+        op->place = ABI_PHYS;
+        op->order = pick_order(generator, ABI_MEM);
+        op->base = pick_frame(generator, op->order);
+    } else if (source == GUESS_NONE) {
+        return false;
+    } else {
+        caller = generator->guess.range[source].pd;
+        pick_range(generator, op, generator->guess.range[source].base, generator->guess.range[source].order);
+    }
+    op->caller = generator->guess.name_of[caller];
+    op->mask = pick_mask(generator, op->kind, true);
+    uint8_t to = pick_receiver(generator, op, caller);
+    if (to == caller && caller != GUESS_ROOT && chance(generator, 128))
+        return false; /* rather something that another PD takes part in */
+    if (op->kind == ABI_OBJ) {
+        if (to == caller && chance(generator, 208))
+            return false;
+        if (chance(generator, 192))
+            op->mask |= ABI_MAP; /* the receiver can pass something on */
+    }
+    bool repeats = op->kind == ABI_MEM && chance(generator, generator->repeats);
+    uint8_t wide = (uint8_t)(op->order + (repeats ? REPEAT_LOG2 : 0));
+    if (wide > seq_space_log2(generator->geometry, op->kind))
+        wide = op->order;
+    op->destination = pick_place(generator, to, op->kind, wide);
+    if (repeats) {
+        op->base = align(op->base, op->place == ABI_PHYS ? wide : op->order);
+        generator->repeat = 1 + (uint32_t)below(generator, (1 << REPEAT_LOG2) - 1);
+    }
+    return true;
+}
+
+/* Whose range it is that a revoke names, and through what. */
+static bool pick_revoke_place(struct generator *generator, struct seq_op *op, uint8_t owner, uint8_t child_pd) {
+    uint8_t caller = owner;
+    bool remote = !can_call(generator, owner) || chance(generator, generator->remote);
+    uint32_t cap = remote ? pick_cap(generator, ANY_PD, owner, ABI_REVOKE_RIGHT) : GUESS_NONE;
+    if (cap != GUESS_NONE) {
+        caller = generator->guess.range[cap].pd;
+        op->place = ABI_PLACE_CAP;
+        op->pd = cap_argument(generator, cap);
+    }
+    op->caller = generator->guess.name_of[caller];
+    if (op->scope == ABI_CHILDREN && op->place != ABI_PLACE_CAP && chance(generator, 80)) {
+        uint32_t filter = guess_cap(&generator->guess, caller, child_pd);
+        if (filter != GUESS_NONE)
+            op->filter = cap_argument(generator, filter);
+    }
+    return can_call(generator, caller);
+}
+
+static bool make_revoke(struct generator *generator, struct seq_op *op) {
+    static const uint8_t scopes[8] = {ABI_CHILDREN, ABI_CHILDREN, ABI_CHILDREN, ABI_SELF,
+                                      ABI_SELF,     ABI_SELF,     ABI_DROP,     ABI_CHILDREN};
+    op->kind = chance(generator, generator->objects) ? ABI_OBJ : ABI_MEM;
+    op->scope = scopes[below(generator, 8)];
+    op->mask = pick_mask(generator, op->kind, false);
+    uint32_t index = pick(generator, op->kind, ANY_PD);
+    if (index == GUESS_NONE)
+        return false;
+    for (uint32_t i = 0; i < 3 && op->kind == ABI_OBJ && generator->guess.range[index].parent == GUESS_NONE; i++)
+        index = pick(generator, op->kind, ANY_PD);
+    const struct guess_range *range = &generator->guess.range[index];
+    uint8_t child_pd = range->pd;
+    bool orphan = range->parent == GUESS_NONE;
+    if (op->kind == ABI_OBJ && orphan && !chance(generator, 32))
+        op->scope = ABI_CHILDREN; /* or whole PDs would vanish too often */
+    if (op->kind == ABI_MEM && op->scope == ABI_CHILDREN && (orphan ? chance(generator, 128) : chance(generator, 32))) {
+        pick_range(generator, op, range->resource, range->order);
+        pick_revoke_place(generator, op, GUESS_ROOT, child_pd);
+        op->place = ABI_PHYS;
+        op->caller = 0;
+        op->pd = (struct seq_cap){0};
+        return true;
+    }
+    while (op->scope == ABI_CHILDREN && range->parent != GUESS_NONE) {
+        range = &generator->guess.range[range->parent];
+        if (!chance(generator, 64))
+            break;
+    }
+    pick_range(generator, op, range->base, range->order);
+    return pick_revoke_place(generator, op, range->pd, child_pd);
+}
+
+static bool make_destroy(struct generator *generator, struct seq_op *op) {
+    uint32_t cap = pick_cap(generator, ANY_PD, ANY_PD, ABI_DESTROY);
+    if (cap == GUESS_NONE)
+        return false;
+    op->caller = generator->guess.name_of[generator->guess.range[cap].pd];
+    op->pd = cap_argument(generator, cap);
+    return true;
+}
+
+static bool make_lookup(struct generator *generator, struct seq_op *op) {
+    op->kind = chance(generator, generator->objects) ? ABI_OBJ : ABI_MEM;
+    uint32_t index = pick(generator, op->kind, ANY_PD);
+    if (index == GUESS_NONE)
+        return true;
+    const struct guess_range *range = &generator->guess.range[index];
+    op->caller = generator->guess.name_of[range->pd];
+    op->base = range->base + below(generator, (uint64_t)1 << range->order);
+    return true;
+}
+
+static uint8_t pick_code(struct generator *generator, uint32_t position, uint32_t count) {
+    uint32_t weight[SEQ_CODES], total = 0, pds = (uint32_t)__builtin_popcount(generator->guess.alive);
+    for (uint32_t code = 0; code < SEQ_CODES; code++)
+        weight[code] = generator->weight[code];
+    if (generator->late_revoke && position < count / 2)
+        weight[SEQ_REVOKE] = (weight[SEQ_REVOKE] + 7) / 8;
+    if (pds == GUESS_PDS)
+        weight[SEQ_CREATE_PD] = (weight[SEQ_CREATE_PD] + 15) / 16;
+    else if (pds < FEW_PDS)
+        weight[SEQ_CREATE_PD] *= 3;
+    for (uint32_t code = 0; code < SEQ_CODES; code++)
+        total += weight[code];
+    uint32_t code = 0;
+    for (uint64_t left = total ? below(generator, total) : 0; code < SEQ_CODES - 1 && left >= weight[code]; code++)
+        left -= weight[code];
+    return (uint8_t)code;
+}
+
+static bool make(struct generator *generator, struct seq_op *op, uint8_t code) {
+    static bool (*const makers[SEQ_CODES])(struct generator *, struct seq_op *) = {
+        [SEQ_CREATE_PD] = make_create,   [SEQ_DELEGATE] = make_delegate, [SEQ_REVOKE] = make_revoke,
+        [SEQ_DESTROY_PD] = make_destroy, [SEQ_LOOKUP] = make_lookup,
+    };
+    seq_blank(op, code);
+    return makers[code](generator, op);
+}
+
+/* Goes on with the ranges behind those of the last delegate, as long as there are any. */
+static bool make_repeat(struct generator *generator, struct seq_op *op) {
+    if (generator->repeat == 0)
+        return false;
+    *op = generator->last;
+    uint64_t size = (uint64_t)1 << op->order, end = space_size(generator, op->kind);
+    op->base += size;
+    op->destination += size;
+    bool inside = op->base < end && op->destination < end;
+    generator->repeat = inside ? generator->repeat - 1 : 0;
+    return inside;
+}
+
+/* A capability of the caller that lacks a right that is needed. False: it has none. */
+static bool take_weak_cap(struct generator *generator, struct seq_op *op, uint8_t caller) {
+    static const uint8_t needed[SEQ_CODES] = {[SEQ_CREATE_PD] = ABI_CREATE,
+                                              [SEQ_DELEGATE] = ABI_MAP,
+                                              [SEQ_REVOKE] = ABI_REVOKE_RIGHT,
+                                              [SEQ_DESTROY_PD] = ABI_DESTROY};
+    for (uint32_t i = 0; i < generator->guess.count; i++) {
+        const struct guess_range *range = &generator->guess.range[i];
+        if (range->kind != ABI_OBJ || range->pd != caller || range->rights & needed[op->code])
+            continue;
+        op->pd = cap_argument(generator, i);
+        if (op->code == SEQ_REVOKE) {
+            op->place = ABI_PLACE_CAP;
+            op->filter = (struct seq_cap){0};
+        }
+        return true;
+    }
+    return false;
+}
+
+/* Aims at a capability that is too weak, or at an occupied place. False: there is none. */
+static bool make_refused(struct generator *generator, struct seq_op *op) {
+    uint8_t caller = generator->guess.slot_of[op->caller];
+    if (caller == GUESS_PDS || op->code == SEQ_LOOKUP)
+        return false;
+    if (chance(generator, 128) && take_weak_cap(generator, op, caller))
+        return true;
+    uint32_t there = pick(generator, op->code == SEQ_DELEGATE ? op->kind : ABI_OBJ, caller);
+    if (there == GUESS_NONE)
+        return false;
+    if (op->code == SEQ_CREATE_PD) {
+        op->base = generator->guess.range[there].base;
+        return true;
+    }
+    if (op->code != SEQ_DELEGATE)
+        return false;
+    op->pd = (struct seq_cap){0};
+    op->destination = align(generator->guess.range[there].base, op->order);
+    return true;
+}
+
+static void make_mistake(struct generator *generator, struct seq_op *op) {
+    const struct seq_operation *operation = &seq_operations[op->code];
+    uint32_t at = (uint32_t)below(generator, operation->field_count);
+    if (chance(generator, 96) || !make_refused(generator, op))
+        seq_spoil(generator->geometry, generator->random, op, &operation->fields[at]);
+}
+
+/* Keeps within the budget, leaving one unit for each operation to come. */
+static void fit(const struct generator *generator, struct seq_op *op, uint64_t to_come) {
+    uint64_t left = generator->units_left;
+    if (!seq_fit(generator->geometry, op, generator->delegated, left > to_come ? left - to_come : left != 0))
+        *op = (struct seq_op){.code = SEQ_LOOKUP, .caller = op->caller, .kind = op->kind, .base = op->base};
+}
+
+static void charge(struct generator *generator, const struct seq_op *op) {
+    uint64_t units = seq_units(generator->geometry, op, generator->delegated);
+    generator->units_left -= units;
+    if (op->code == SEQ_DELEGATE)
+        generator->delegated += units;
+}
+
+static void draw_weights(struct generator *generator, uint32_t operations) {
+    static const uint8_t factors[8] = {0, 1, 2, 2, 2, 4, 4, 8};
+    uint32_t all = (1u << SEQ_CODES) - 1, total = 0;
+    operations &= all;
+    if (operations == 0)
+        operations = all;
+    for (uint32_t code = 0; code < SEQ_CODES; code++) {
+        uint32_t factor = factors[below(generator, 8)];
+        if (code == SEQ_DELEGATE && factor < 2)
+            factor = 2; /* without it nothing else has an effect */
+        if (code == SEQ_LOOKUP && factor > 2)
+            factor = 2; /* changes nothing */
+        generator->weight[code] = operations >> code & 1 ? seq_operations[code].weight * factor : 0;
+        total += generator->weight[code];
+    }
+    for (uint32_t code = 0; code < SEQ_CODES && total == 0; code++)
+        generator->weight[code] = operations >> code & 1;
+}
+
+void generator_begin(struct generator *generator, const struct seq_geometry *geometry, struct seq_random *random,
+                     const struct seq_profile *profile) {
+    uint32_t kinds = profile->kinds & (1u << ABI_MEM | 1u << ABI_OBJ);
+    generator->random = random;
+    generator->geometry = geometry;
+    guess_begin(&generator->guess, geometry);
+    draw_weights(generator, profile->operations);
+    uint64_t dice = seq_random_next(random);
+    generator->late_revoke = dice & 1;
+    generator->mistakes = (uint8_t)(16 + (dice >> 1 & 31));
+    generator->repeats = (uint8_t)(dice >> 8 & 127);
+    generator->phys = (uint8_t)(32 + (dice >> 16 & 127));
+    generator->deep = (uint8_t)(dice >> 24);
+    generator->remote = (uint8_t)(dice >> 32 & 191);
+    generator->objects = (uint8_t)(dice >> 40 & 3 ? 40 + (dice >> 42 & 63) : 0);
+    generator->largest = dice >> 48 & 1 ? geometry->phys_log2 : (uint8_t)(geometry->level_bits + (dice >> 49 & 1));
+    if (kinds == 1u << ABI_MEM)
+        generator->objects = 0;
+    else if (kinds == 1u << ABI_OBJ)
+        generator->objects = UINT8_MAX;
+    generator->units_left = profile->unit_budget ? profile->unit_budget : UINT64_MAX;
+    generator->delegated = 0;
+    generator->repeat = 0;
+    generator->next_name = 1;
+}
+
+void generator_next(struct generator *generator, struct seq_op *op, uint32_t position, uint32_t count) {
+    bool mistake = chance(generator, generator->mistakes), done = false;
+    for (uint32_t tries = 0; tries < OP_TRIES && !done; tries++) {
+        bool made = make_repeat(generator, op) || make(generator, op, pick_code(generator, position, count));
+        if (mistake)
+            make_mistake(generator, op);
+        fit(generator, op, count - position - 1);
+        done = guess_apply(&generator->guess, op) || mistake || (made && op->code == SEQ_LOOKUP);
+        if (mistake || !done)
+            generator->repeat = 0;
+    }
+    charge(generator, op);
+    generator->last = *op;
+}
+
+void seq_generate(struct seq *seq, struct seq_random *random, const struct seq_profile *profile, uint32_t count) {
+    struct generator generator;
+    generator_begin(&generator, seq->geometry, random, profile);
+    seq->count = count < seq->capacity ? count : seq->capacity;
+    __builtin_memset(&seq->meta, 0, sizeof(seq->meta));
+    for (uint32_t i = 0; i < seq->count; i++)
+        generator_next(&generator, &seq->op[i], i, seq->count);
+}

@@ -1,0 +1,437 @@
+/*
+ * The shrinker: makes a failing sequence short and simple, with the caller's predicate as the only judge.
+ *
+ * Each attempt changes the sequence in place; the best one so far is kept in packed form and put back when the attempt
+ * does not fail any more. That takes 64 KiB of stack, and no memory else. Deterministic.
+ */
+#include "seq_table.h"
+
+enum { MEMO_PROBES = 8, CANDIDATES = 48, SMALL_NAMES = 16 };
+
+struct shrinker {
+    struct seq *seq;
+    seq_still_fails *fails;
+    void *context;
+    uint32_t budget, calls;
+    uint64_t *memo; /* hashes of sequences that do not fail; 0: free */
+    uint32_t memo_count;
+    uint32_t best_count;
+    uint8_t best[SEQ_MAX_OPS * SEQ_OP_BYTES];
+};
+
+static uint64_t hash_seq(const struct seq *seq) {
+    uint64_t hash = 0xcbf29ce484222325u ^ seq->count;
+    for (uint32_t i = 0; i < seq->count; i++) {
+        uint8_t bytes[SEQ_OP_BYTES];
+        uint64_t words[2];
+        seq_pack_op(seq->geometry, &seq->op[i], bytes);
+        __builtin_memcpy(words, bytes, sizeof(words));
+        hash = (hash ^ words[0]) * 0x9fb21c651e98df25u;
+        hash = ((hash ^ hash >> 29) ^ words[1]) * 0x9fb21c651e98df25u;
+        hash ^= hash >> 32;
+    }
+    return hash ? hash : 1;
+}
+
+static bool memo_has(const struct shrinker *shrinker, uint64_t hash) {
+    for (uint32_t i = 0; i < MEMO_PROBES && i < shrinker->memo_count; i++) {
+        if (shrinker->memo[(hash + i) % shrinker->memo_count] == hash)
+            return true;
+    }
+    return false;
+}
+
+/* In place of an older one if need be. */
+static void memo_add(struct shrinker *shrinker, uint64_t hash) {
+    if (shrinker->memo_count == 0)
+        return;
+    uint64_t at = hash % shrinker->memo_count;
+    for (uint32_t i = 0; i < MEMO_PROBES && i < shrinker->memo_count; i++) {
+        uint64_t probe = (hash + i) % shrinker->memo_count;
+        if (shrinker->memo[probe] == 0) {
+            at = probe;
+            break;
+        }
+    }
+    shrinker->memo[at] = hash;
+}
+
+static void keep(struct shrinker *shrinker) {
+    const struct seq *seq = shrinker->seq;
+    shrinker->best_count = seq->count;
+    for (uint32_t i = 0; i < seq->count; i++)
+        seq_pack_op(seq->geometry, &seq->op[i], shrinker->best + (size_t)i * SEQ_OP_BYTES);
+}
+
+static void put_back(struct shrinker *shrinker) {
+    seq_unpack_ops(shrinker->seq, shrinker->best, (size_t)shrinker->best_count * SEQ_OP_BYTES);
+}
+
+static bool has_budget(const struct shrinker *shrinker) {
+    return shrinker->calls < shrinker->budget;
+}
+
+/* Asks about the sequence as it is now: keeps it if it still fails, else puts the best one back. */
+static bool attempt(struct shrinker *shrinker) {
+    uint64_t hash = hash_seq(shrinker->seq);
+    if (has_budget(shrinker) && shrinker->seq->count && !memo_has(shrinker, hash)) {
+        shrinker->calls++;
+        if (shrinker->fails(shrinker->context, shrinker->seq)) {
+            keep(shrinker);
+            return true;
+        }
+        memo_add(shrinker, hash);
+    }
+    put_back(shrinker);
+    return false;
+}
+
+static void remove_run(struct seq *seq, uint32_t at, uint32_t count) {
+    for (uint32_t i = at; i + count < seq->count; i++)
+        seq->op[i] = seq->op[i + count];
+    seq->count -= count;
+}
+
+/* The shortest failing prefix, by binary search. */
+static void cut_tail(struct shrinker *shrinker) {
+    uint32_t low = 1, high = shrinker->seq->count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        shrinker->seq->count = middle;
+        if (attempt(shrinker))
+            high = middle;
+        else
+            low = middle + 1;
+    }
+}
+
+static bool has_name(const bool names[SEQ_NAMES], const struct seq_cap *cap) {
+    return cap->mode != SEQ_CAP_NAME || names[cap->value % SEQ_NAMES];
+}
+
+static bool all_named(const bool names[SEQ_NAMES], const struct seq_op *op) {
+    return names[op->caller] && names[op->name] && has_name(names, &op->pd) && has_name(names, &op->filter);
+}
+
+static void add_names(bool names[SEQ_NAMES], const struct seq_op *op) {
+    names[op->caller] = names[op->name] = true;
+    if (op->pd.mode == SEQ_CAP_NAME)
+        names[op->pd.value % SEQ_NAMES] = true;
+    if (op->filter.mode == SEQ_CAP_NAME)
+        names[op->filter.value % SEQ_NAMES] = true;
+}
+
+static bool keep_named(struct shrinker *shrinker, const bool names[SEQ_NAMES]) {
+    struct seq *seq = shrinker->seq;
+    uint32_t kept = 0, count = seq->count;
+    for (uint32_t i = 0; i < count; i++) {
+        if (all_named(names, &seq->op[i]))
+            seq->op[kept++] = seq->op[i];
+    }
+    seq->count = kept;
+    return kept < count && attempt(shrinker);
+}
+
+/* Drops what has no name in common with the last operation, directly or through those that made the names; then what
+ * mentions one name, for each name. */
+static bool drop_unrelated(struct shrinker *shrinker) {
+    struct seq *seq = shrinker->seq;
+    bool names[SEQ_NAMES] = {true}, changed;
+    add_names(names, &seq->op[seq->count - 1]);
+    for (uint32_t i = seq->count; i-- > 0;) {
+        if (seq->op[i].code == SEQ_CREATE_PD && names[seq->op[i].name])
+            add_names(names, &seq->op[i]);
+    }
+    changed = keep_named(shrinker, names);
+    for (uint32_t name = SEQ_NAMES - 1; name > 0 && has_budget(shrinker); name--) {
+        __builtin_memset(names, true, sizeof(names));
+        names[name] = false;
+        changed |= keep_named(shrinker, names);
+    }
+    return changed;
+}
+
+/* Removes runs of `count` operations, from the end. */
+static bool drop_runs(struct shrinker *shrinker, uint32_t count) {
+    struct seq *seq = shrinker->seq;
+    bool changed = false;
+    for (uint32_t end = seq->count; end >= count && seq->count > count && has_budget(shrinker); end -= count) {
+        if (end > seq->count)
+            end = seq->count;
+        remove_run(seq, end - count, count);
+        changed |= attempt(shrinker);
+    }
+    return changed;
+}
+
+static bool drop_halves(struct shrinker *shrinker) {
+    bool changed = false;
+    for (uint32_t count = shrinker->seq->count / 2; count > 1; count /= 2)
+        changed |= drop_runs(shrinker, count);
+    return changed;
+}
+
+static bool drop_single(struct shrinker *shrinker) {
+    bool changed = false;
+    while (has_budget(shrinker) && drop_runs(shrinker, 1))
+        changed = true;
+    return changed;
+}
+
+/* Neighbours that need each other. */
+static bool drop_pairs(struct shrinker *shrinker) {
+    struct seq *seq = shrinker->seq;
+    bool changed = false;
+    for (uint32_t at = seq->count; at-- > 0 && has_budget(shrinker);) {
+        if (at + 2 > seq->count || seq->count <= 2)
+            continue;
+        remove_run(seq, at, 2);
+        changed |= attempt(shrinker);
+    }
+    return changed;
+}
+
+/* The simpler values of a field, best first. False: there is no candidate of that number. Candidates that are not
+ * simpler are equal to the value. */
+static bool simpler_number(const struct seq_op *op, const struct seq_field *field, uint32_t candidate,
+                           uint64_t *value) {
+    uint8_t order = field->type == SEQ_TYPE_UNIT ? op->order : 0;
+    uint64_t old = *value, bit = (uint64_t)1 << 40 >> candidate;
+    switch (field->type) {
+    case SEQ_TYPE_ORDER:
+        *value = candidate == 0 ? 0 : candidate == 1 ? old / 2 : old - (old != 0);
+        return candidate < 3;
+    case SEQ_TYPE_UNIT:
+    case SEQ_TYPE_SELECTOR:
+        if (candidate == 0)
+            *value = 0;
+        else if (candidate == 1)
+            *value = old >> order << order;
+        else if (candidate == 2)
+            *value = old / 2 >> order << order;
+        else
+            *value = old & ~bit;
+        return candidate <= 40;
+    default:
+        *value = candidate < old ? candidate : old;
+        return candidate < SMALL_NAMES && candidate < old;
+    }
+}
+
+/* All rights are simplest; then those with more. */
+static bool simpler_mask(const struct seq_op *op, uint32_t candidate, uint64_t *value) {
+    uint64_t rights = seq_rights(op->kind);
+    if (candidate == 0)
+        *value = rights;
+    else if (candidate == 1)
+        *value &= rights;
+    else if ((*value & ~rights) == 0)
+        *value |= (uint64_t)1 << (candidate - 2) & rights;
+    return candidate < 10;
+}
+
+/* None is simplest, then low names, then low selectors. */
+static bool simpler_cap(struct seq_cap *cap, uint8_t type, uint32_t candidate) {
+    struct seq_cap old = *cap;
+    if (candidate == 0) {
+        if (seq_no_cap(type))
+            *cap = (struct seq_cap){0};
+        return old.mode != SEQ_CAP_NONE;
+    }
+    candidate--;
+    if (candidate < SMALL_NAMES) {
+        if (old.mode == SEQ_CAP_SELECTOR || candidate < old.value)
+            *cap = (struct seq_cap){.mode = SEQ_CAP_NAME, .value = (uint16_t)candidate};
+        return true;
+    }
+    if (old.mode == SEQ_CAP_SELECTOR)
+        cap->value = candidate == SMALL_NAMES ? 0 : old.value / 2;
+    return candidate <= SMALL_NAMES + 1;
+}
+
+static bool same_op(const struct seq_op *a, const struct seq_op *b) {
+    uint8_t a_bytes[SEQ_OP_BYTES], b_bytes[SEQ_OP_BYTES];
+    seq_pack_op(NULL, a, a_bytes);
+    seq_pack_op(NULL, b, b_bytes);
+    return __builtin_memcmp(a_bytes, b_bytes, SEQ_OP_BYTES) == 0;
+}
+
+/* Puts a simpler value into a field. False: there is no candidate of that number. */
+static bool simplify_field(const struct seq_geometry *geometry, struct seq_op *op, const struct seq_field *field,
+                           uint32_t candidate) {
+    struct seq_cap *cap = seq_field_cap(op, field);
+    if (seq_is_cap(field->type))
+        return simpler_cap(cap, field->type, candidate);
+    uint64_t value = seq_get(op, field);
+    if (cap && candidate >= value) /* the place stays a capability */
+        return simpler_cap(cap, field->type, candidate - (uint32_t)value);
+    bool more = field->type == SEQ_TYPE_MASK ? simpler_mask(op, candidate, &value)
+                                             : simpler_number(op, field, candidate, &value);
+    if (field->type == SEQ_TYPE_RESULT)
+        return false; /* names are renumbered all at once */
+    seq_set(op, field, value);
+    if (field->type == SEQ_TYPE_PLACE)
+        op->pd = (struct seq_cap){.mode = op->place == ABI_PLACE_CAP ? SEQ_CAP_NAME : SEQ_CAP_NONE};
+    seq_clip(geometry, op);
+    return more;
+}
+
+static bool simplify_op(struct shrinker *shrinker, uint32_t at) {
+    struct seq *seq = shrinker->seq;
+    const struct seq_operation *operation = &seq_operations[seq->op[at].code];
+    bool changed = false;
+    for (uint32_t i = 0; i < operation->field_count; i++) {
+        for (uint32_t candidate = 0; candidate < CANDIDATES && has_budget(shrinker);) {
+            struct seq_op op = seq->op[at];
+            bool more = simplify_field(seq->geometry, &op, &operation->fields[i], candidate);
+            candidate = more ? candidate + 1 : CANDIDATES;
+            if (same_op(&op, &seq->op[at]))
+                continue;
+            seq->op[at] = op;
+            if (attempt(shrinker)) {
+                changed = true;
+                candidate = 0;
+            }
+        }
+    }
+    return changed;
+}
+
+static bool simplify_each(struct shrinker *shrinker) {
+    bool changed = false;
+    for (uint32_t at = shrinker->seq->count; at-- > 0 && has_budget(shrinker);)
+        changed |= simplify_op(shrinker, at);
+    return changed;
+}
+
+/* Clears one bit in all units of a kind: ranges that belong together move together. */
+static bool move_down(struct shrinker *shrinker, uint8_t kind) {
+    struct seq *seq = shrinker->seq;
+    bool changed = false;
+    for (uint32_t bit = 36; bit-- > 0;) {
+        uint64_t used = 0;
+        for (uint32_t i = 0; i < seq->count; i++) {
+            struct seq_op *op = &seq->op[i];
+            if (op->code == SEQ_CREATE_PD || op->code == SEQ_DESTROY_PD || op->kind != kind)
+                continue;
+            used |= (op->base | op->destination) >> bit & 1;
+            op->base &= ~((uint64_t)1 << bit);
+            op->destination &= ~((uint64_t)1 << bit);
+        }
+        if (used)
+            changed |= attempt(shrinker);
+    }
+    return changed;
+}
+
+/* Lowers all operations of an order by one. */
+static bool lower_orders(struct shrinker *shrinker) {
+    struct seq *seq = shrinker->seq;
+    bool changed = false;
+    for (uint32_t order = 63; order > 0; order--) {
+        bool used = false;
+        for (uint32_t i = 0; i < seq->count; i++) {
+            if (seq->op[i].order != order)
+                continue;
+            seq->op[i].order--;
+            used = true;
+        }
+        if (used)
+            changed |= attempt(shrinker);
+    }
+    return changed;
+}
+
+static void rename_cap(const uint8_t renamed[SEQ_NAMES], struct seq_cap *cap) {
+    if (cap->mode == SEQ_CAP_NAME)
+        cap->value = renamed[cap->value % SEQ_NAMES];
+}
+
+static bool rename_all(struct shrinker *shrinker, const uint8_t renamed[SEQ_NAMES]) {
+    struct seq *seq = shrinker->seq;
+    for (uint32_t i = 0; i < seq->count; i++) {
+        struct seq_op *op = &seq->op[i];
+        op->caller = renamed[op->caller];
+        if (op->name)
+            op->name = renamed[op->name];
+        rename_cap(renamed, &op->pd);
+        rename_cap(renamed, &op->filter);
+    }
+    return attempt(shrinker);
+}
+
+/* Names from p1 in the order in which they are made, then the others. */
+static bool renumber(struct shrinker *shrinker) {
+    const struct seq *seq = shrinker->seq;
+    uint8_t renamed[SEQ_NAMES] = {0}, next = 1;
+    bool used[SEQ_NAMES] = {false}, changed = false;
+    for (uint32_t i = 0; i < seq->count; i++) {
+        add_names(used, &seq->op[i]);
+        uint8_t name = seq->op[i].name;
+        if (name && renamed[name] == 0)
+            renamed[name] = next++;
+    }
+    for (uint32_t name = 1; name < SEQ_NAMES; name++) {
+        if (used[name] && renamed[name] == 0)
+            renamed[name] = next++;
+        changed |= renamed[name] != 0 && renamed[name] != name;
+    }
+    return changed && rename_all(shrinker, renamed);
+}
+
+/* Lets root do what a PD did, for each PD. */
+static bool root_calls(struct shrinker *shrinker) {
+    struct seq *seq = shrinker->seq;
+    bool changed = false;
+    for (uint32_t name = 1; name < SEQ_NAMES; name++) {
+        bool used = false;
+        for (uint32_t i = 0; i < seq->count; i++) {
+            if (seq->op[i].caller != name)
+                continue;
+            seq->op[i].caller = 0;
+            used = true;
+        }
+        if (used)
+            changed |= attempt(shrinker);
+    }
+    return changed;
+}
+
+static bool simplify_together(struct shrinker *shrinker) {
+    bool changed = renumber(shrinker);
+    changed |= root_calls(shrinker);
+    changed |= lower_orders(shrinker);
+    for (uint8_t kind = 0; kind <= ABI_KINDS; kind++)
+        changed |= move_down(shrinker, kind);
+    return changed;
+}
+
+uint32_t seq_shrink(struct seq *seq, seq_still_fails *fails, void *context, uint32_t budget, uint64_t *memo,
+                    uint32_t memo_count) {
+    struct shrinker shrinker;
+    shrinker.seq = seq;
+    shrinker.fails = fails;
+    shrinker.context = context;
+    shrinker.budget = budget;
+    shrinker.calls = 0;
+    shrinker.memo = memo;
+    shrinker.memo_count = memo ? memo_count : 0;
+    for (uint32_t i = 0; i < shrinker.memo_count; i++)
+        memo[i] = 0;
+    if (seq->count == 0 || seq->count > SEQ_MAX_OPS || budget == 0)
+        return 0;
+    keep(&shrinker);
+    if (!attempt(&shrinker))
+        return shrinker.calls;
+    cut_tail(&shrinker);
+    drop_unrelated(&shrinker);
+    drop_halves(&shrinker);
+    bool changed = true;
+    while (changed && has_budget(&shrinker)) {
+        changed = drop_single(&shrinker);
+        changed |= drop_pairs(&shrinker);
+        changed |= simplify_together(&shrinker);
+        changed |= simplify_each(&shrinker);
+    }
+    return shrinker.calls;
+}
