@@ -153,17 +153,23 @@ void index_remove(struct space *space, struct node *node) {
 }
 
 struct node *index_in(const struct space *space, uint64_t unit, uint64_t end) {
+    if (unit >= end) {
+        return NULL;
+    }
     struct node *found = NULL;
-    for (struct node *node = space->tree_root; node;) {
+    struct node *node = space->tree_root;
+    while (node) {
         KSTEP();
-        if (node->base + node_size(node) <= unit) {
-            node = node->tree_right;
-        } else {
+        if (node->base > unit) {
             found = node;
             node = node->tree_left;
+        } else if (node->base + node_size(node) > unit) {
+            return node;
+        } else {
+            node = node->tree_right;
         }
     }
-    return unit < end && found && found->base < end ? found : NULL;
+    return found && found->base < end ? found : NULL;
 }
 
 struct node *index_covering(const struct space *space, uint64_t unit) {

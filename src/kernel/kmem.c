@@ -3,34 +3,29 @@
 
 #include "check.h"
 
-/* Objects of any type are poisoned word by word. */
-typedef uint64_t __attribute__((may_alias)) pool_word;
+enum { POISON = 0xdf, LARGEST_OBJECT = 1 << 14 };
 
-static const pool_word poison = UINT64_C(0xdeadfa11deadfa11);
+/* What a free object looks like; filled at the first boot. */
+static unsigned char poisoned[LARGEST_OBJECT];
 
-static pool_word *object_at(const struct pool *pool, uint32_t index) {
-    return (pool_word *)(void *)(pool->memory + (uint64_t)index * pool->bytes);
+static void *object_at(const struct pool *pool, uint32_t index) {
+    return pool->memory + (uint64_t)index * pool->bytes;
 }
 
 static void poison_object(const struct pool *pool, uint32_t index) {
-    pool_word *word = object_at(pool, index);
-    for (uint32_t i = 0; i < pool->bytes / sizeof *word; i++) {
-        word[i] = poison;
-    }
-    arch_forbid(word, pool->bytes);
+    void *object = object_at(pool, index);
+    __builtin_memset(object, POISON, pool->bytes);
+    arch_forbid(object, pool->bytes);
 }
 
 static bool still_poisoned(const struct pool *pool, uint32_t index) {
-    const pool_word *word = object_at(pool, index);
-    uint64_t difference = 0;
-    for (uint32_t i = 0; i < pool->bytes / sizeof *word; i++) {
-        difference |= word[i] ^ poison;
-    }
-    return difference == 0;
+    return __builtin_memcmp(object_at(pool, index), poisoned, pool->bytes) == 0;
 }
 
 void pool_reset(struct pool *pool) {
+    KASSERT(pool->bytes <= LARGEST_OBJECT);
     if (pool->poisoned == 0) {
+        __builtin_memset(poisoned, POISON, pool->bytes);
         arch_forbid(pool->memory, (uint64_t)pool->capacity * pool->bytes);
     }
     for (uint32_t i = 0; i < pool->fresh; i++) {

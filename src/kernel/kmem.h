@@ -12,7 +12,7 @@ struct pool {
     unsigned char *memory;
     uint32_t *freed;   /* stack of released objects */
     uint8_t *in_use;   /* one byte an object */
-    uint32_t bytes;    /* size of an object; a multiple of 8 */
+    uint32_t bytes;    /* size of an object */
     uint32_t capacity; /* objects */
     uint32_t fresh;    /* objects below were taken at least once since boot */
     uint32_t poisoned; /* objects below were taken at least once ever: they hold poison while they are free */
