@@ -1,5 +1,6 @@
 /*
- * What the subcommands of `rescind` share: exit statuses, messages, numbers on the command line, and the targets linked in.
+ * What the subcommands of `rescind` share: exit statuses, messages, numbers on the command line, and the targets linked
+ * in.
  *
  * src/cli is a host program: libc, argp and jansson are allowed here. It depends on harness, oracle, seq and the target
  * interface, never on kernel internals.
@@ -31,6 +32,9 @@ extern const struct cli_target cli_targets[CLI_TARGETS];
 const struct cli_target *cli_target_by_name(const char *name);
 const struct cli_target *cli_target_of(const struct seq *seq);
 
+/* A harness for it in new memory, never NULL; lives as long as the program. */
+struct harness *cli_harness(const struct cli_target *target);
+
 /* A message on standard error, after the program's name. */
 void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
@@ -43,6 +47,12 @@ void *allocate(size_t size);
 /* Parses an option's argument; a bad one is a usage error, which ends the program. */
 uint64_t option_number(const char *text, const char *option, uint64_t low, uint64_t high, struct argp_state *state);
 const struct cli_target *option_geometry(const char *text, struct argp_state *state);
+const struct cli_target *option_target(const char *text, struct argp_state *state); /* auto: NULL */
+enum harness_compare option_compare(const char *text, struct argp_state *state);
+
+/* The most units that a generated sequence may change, if nobody said: what the oracle holds and is judged in good
+ * time. */
+uint64_t default_unit_budget(const struct cli_target *target);
 
 /* A seed for those who gave none; always printed by who uses it. */
 uint64_t fresh_seed(void);
@@ -51,7 +61,9 @@ uint64_t fresh_seed(void);
 void seed_sequence(struct seq_random *random, uint64_t seed, uint64_t index);
 
 /* Names as the semantics page writes them. */
-const char *code_name(uint32_t code);
+const char *cli_code_name(uint32_t code);
+enum { OPERATION_NAME_MAX = 32 };
+const char *cli_operation_name(const struct seq_op *op, char name[OPERATION_NAME_MAX]);
 
 /* The subcommands; each parses its own arguments and returns an exit status. */
 int command_run(int argc, char **argv);

@@ -3,6 +3,8 @@
  */
 #include "cli/cli.h"
 
+#include "harness/host.h"
+
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -28,6 +30,16 @@ const struct cli_target *cli_target_by_name(const char *name) {
 
 const struct cli_target *cli_target_of(const struct seq *seq) {
     return cli_target_by_name(seq->geometry->name);
+}
+
+struct harness *cli_harness(const struct cli_target *target) {
+    struct host_enter *host = allocate(sizeof *host);
+    struct harness *harness = host_harness_new(host, target->target, target->mappings, &oracle_policy_exact);
+    if (!harness) {
+        complain("target %s: no memory, or of another version", target->target->name);
+        exit(EXIT_BAD);
+    }
+    return harness;
 }
 
 static void complain_with(const char *format, va_list arguments, int error) {
@@ -81,6 +93,20 @@ const struct cli_target *option_geometry(const char *text, struct argp_state *st
     return target;
 }
 
+const struct cli_target *option_target(const char *text, struct argp_state *state) {
+    return strcmp(text, "auto") == 0 ? NULL : option_geometry(text, state);
+}
+
+enum harness_compare option_compare(const char *text, struct argp_state *state) {
+    if (strcmp(text, "log") != 0 && strcmp(text, "full") != 0)
+        argp_error(state, "--compare: expected log or full, found '%s'", text);
+    return strcmp(text, "full") == 0 ? HARNESS_FULL : HARNESS_LOG;
+}
+
+uint64_t default_unit_budget(const struct cli_target *target) {
+    return target->geometry == &seq_geometry_real ? 1u << 18 : 0;
+}
+
 uint64_t fresh_seed(void) {
     uint32_t seed;
     if (getrandom(&seed, sizeof seed, GRND_NONBLOCK) != sizeof seed)
@@ -93,10 +119,20 @@ void seed_sequence(struct seq_random *random, uint64_t seed, uint64_t index) {
     seq_random_seed(random, seq_random_next(random) + index);
 }
 
-const char *code_name(uint32_t code) {
+const char *cli_code_name(uint32_t code) {
     static const char *const names[ABI_CODES] = {
         [ABI_OK] = "OK",         [ABI_E_ARG] = "E_ARG",         [ABI_E_CAP] = "E_CAP", [ABI_E_RIGHT] = "E_RIGHT",
         [ABI_E_DEAD] = "E_DEAD", [ABI_E_OVERLAP] = "E_OVERLAP", [ABI_E_MEM] = "E_MEM",
     };
     return code < ABI_CODES ? names[code] : "unknown";
+}
+
+/* The printer's own word, so that the operation table stays the only list of operations. */
+const char *cli_operation_name(const struct seq_op *op, char name[OPERATION_NAME_MAX]) {
+    char line[SEQ_TEXT_MAX];
+    seq_print_op(op, line);
+    const char *assigned = strstr(line, " = ");
+    const char *word = assigned ? assigned + 3 : line;
+    snprintf(name, OPERATION_NAME_MAX, "%.*s", (int)strcspn(word, " "), word);
+    return name;
 }

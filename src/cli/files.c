@@ -175,7 +175,8 @@ static bool load_packed(struct seq *seq, const char *path, const uint8_t *bytes,
 
 static bool load_raw(struct seq *seq, const char *path, const uint8_t *bytes, size_t length) {
     if (length > (size_t)SEQ_MAX_OPS * SEQ_OP_BYTES) {
-        complain("%s: expected at most %d operations of %d bytes, found %zu bytes", path, SEQ_MAX_OPS, SEQ_OP_BYTES, length);
+        complain("%s: expected at most %d operations of %d bytes, found %zu bytes", path, SEQ_MAX_OPS, SEQ_OP_BYTES,
+                 length);
         return false;
     }
     seq_unpack_ops(seq, bytes, length);
@@ -208,7 +209,7 @@ bool sequence_load(struct seq *seq, const char *path, const struct seq_geometry 
 /* ---- writing ---- */
 
 char *sequence_text(const struct seq *seq, size_t *length) {
-    *length = seq_print(seq, NULL, 0);
+    *length = seq_print(seq, &(char){0}, 0);
     char *text = allocate(*length + 1);
     seq_print(seq, text, *length + 1);
     return text;

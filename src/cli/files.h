@@ -19,8 +19,8 @@ struct file_list {
 void file_list_collect(struct file_list *list, char *const *arguments, size_t count);
 void file_list_free(struct file_list *list);
 
-/* Reads a sequence, text or packed; with `raw`, bare operations of that geometry. False: the user was told. The operations
- * are allocated with room for SEQ_MAX_OPS; free with sequence_free. */
+/* Reads a sequence, text or packed; with `raw`, bare operations of that geometry. False: the user was told. The
+ * operations are allocated with room for SEQ_MAX_OPS; free with sequence_free. */
 bool sequence_load(struct seq *seq, const char *path, const struct seq_geometry *raw);
 void sequence_allocate(struct seq *seq, const struct seq_geometry *geometry);
 void sequence_free(struct seq *seq);
@@ -28,8 +28,8 @@ void sequence_free(struct seq *seq);
 /* The sequence as text, NUL-terminated; free() it. */
 char *sequence_text(const struct seq *seq, size_t *length);
 
-/* Replaces a file in one step: it has the old content or the new, whatever happens. What is not a regular file is simply
- * written to. False: the user was told. */
+/* Replaces a file in one step: it has the old content or the new, whatever happens. What is not a regular file is
+ * simply written to. False: the user was told. */
 bool file_replace(const char *path, const void *bytes, size_t length);
 
 /* The last component of a path. */

@@ -29,9 +29,9 @@ static const char *kind_name(const struct record *record, uint8_t kind) {
     return kind < ABI_KINDS && (record->kinds >> kind & 1) ? names[kind] : "unknown";
 }
 
-/* JSON's integers are signed; what does not fit is outside every space, and so is the largest one. */
+/* Every field of an operation and every unit fits: the largest space has 2^35 units. */
 static json_t *number(uint64_t value) {
-    return json_integer(value <= INT64_MAX ? (json_int_t)value : (json_int_t)INT64_MAX);
+    return json_integer((json_int_t)value);
 }
 
 /* ---- operations ---- */
@@ -39,8 +39,8 @@ static json_t *number(uint64_t value) {
 static json_t *delegate_json(const char *caller, const char *kind, const struct oracle_call *call) {
     static const char *const sources[] = {"own", "PHYS", "unknown", "unknown"};
     json_t *to = call->to_cap ? number(call->pd_selector) : json_string("self");
-    return json_pack("[s, s, s, s, o, i, o, o, i]", "delegate", caller, kind, sources[call->place & 3], number(call->base),
-                     call->order, to, number(call->destination), call->mask);
+    return json_pack("[s, s, s, s, o, i, o, o, i]", "delegate", caller, kind, sources[call->place & 3],
+                     number(call->base), call->order, to, number(call->destination), call->mask);
 }
 
 static json_t *revoke_json(const char *caller, const char *kind, const struct oracle_call *call) {
@@ -54,11 +54,11 @@ static json_t *revoke_json(const char *caller, const char *kind, const struct or
 
 static json_t *op_json(const struct record *record, const struct harness_step *step, uint32_t index) {
     const struct oracle_call *call = &step->call;
-    char caller_name[PD_NAME_MAX], own_name[PD_NAME_MAX];
+    char caller_name[PD_NAME_MAX], own_name[OPERATION_NAME_MAX];
     const char *kind = kind_name(record, call->kind);
     const char *caller = pd_name(record, call->caller, caller_name);
     if (step->is_void)
-        return json_pack("[s, s]", "lookup", "void");
+        return json_pack("[s, s]", cli_operation_name(step->op, own_name), "void");
     switch (call->operation) {
     case ABI_CREATE_PD:
         snprintf(own_name, sizeof own_name, "r%u", index);
@@ -92,7 +92,7 @@ static json_t *value_json(const struct harness_step *step) {
 static json_t *result_json(const struct harness_step *step) {
     if (step->is_void)
         return json_pack("[s, n]", "VOID");
-    return json_pack("[s, o]", code_name(step->code), value_json(step));
+    return json_pack("[s, o]", cli_code_name(step->code), value_json(step));
 }
 
 static void bind_name(struct record *record, const struct oracle *oracle, uint32_t pd, uint32_t index) {
@@ -114,7 +114,8 @@ void record_step(struct record *record, const struct oracle *oracle, const struc
 
 /* ---- state ---- */
 
-static json_t *mapping_json(const struct record *record, const struct oracle *oracle, const struct oracle_mapping *mapping) {
+static json_t *mapping_json(const struct record *record, const struct oracle *oracle,
+                            const struct oracle_mapping *mapping) {
     char name[PD_NAME_MAX], parent_name[UNIT_NAME_MAX];
     json_t *resource = mapping->kind == ABI_OBJ ? json_string(pd_name(record, (uint32_t)mapping->resource, name))
                                                 : number(mapping->resource);

@@ -1,8 +1,9 @@
 /*
- * Writes down what a run did in the form that an executable model can check: resolved operations, results, final mappings.
+ * Writes down what a run did in the form that an executable model can check: resolved operations, results, final
+ * mappings.
  *
- * PDs are called "root" and "r<i>", i being the index of the operation that created it. Operations, results and state have
- * exactly the form of the model's input and output (see docs/semantics.md).
+ * PDs are called "root" and "r<i>", i being the index of the operation that created it. Operations, results and state
+ * have exactly the form of the model's input and output (see docs/semantics.md).
  */
 #ifndef RESCIND_CLI_RECORD_H
 #define RESCIND_CLI_RECORD_H

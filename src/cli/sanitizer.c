@@ -48,7 +48,8 @@ static bool is_plain_word(const char *word, size_t length) {
 }
 
 static void drop_last_words(char *kind, const char *const *words) {
-    for (char *dash = strrchr(kind, '-'); dash && is_one_of(dash + 1, strlen(dash + 1), words); dash = strrchr(kind, '-'))
+    for (char *dash = strrchr(kind, '-'); dash && is_one_of(dash + 1, strlen(dash + 1), words);
+         dash = strrchr(kind, '-'))
         *dash = '\0';
 }
 
@@ -139,4 +140,30 @@ bool sanitizer_signature(const char *text, const char *operation, char *signatur
     if (count == 0 && used >= 0 && (size_t)used < size)
         snprintf(signature + used, size - (size_t)used, "no stack");
     return true;
+}
+
+/* Length of what is left out at this place: "==123==" or the digits of an address. */
+static size_t volatile_length(const char *text) {
+    if (strncmp(text, "==", 2) == 0) {
+        size_t digits = strspn(text + 2, "0123456789");
+        return digits && strncmp(text + 2 + digits, "==", 2) == 0 ? digits + 4 : 0;
+    }
+    return strncmp(text, "0x", 2) == 0 ? 2 + strspn(text + 2, "0123456789abcdef") : 0;
+}
+
+void sanitizer_report(const char *text, char *report, size_t size) {
+    size_t used = 0;
+    bool in_stack = false;
+    while (*text && used + 4 < size) {
+        in_stack = in_stack || strncmp(text, "\n    #", 6) == 0;
+        if (in_stack && strncmp(text, "\n\n", 2) == 0)
+            break;
+        size_t left_out = volatile_length(text);
+        if (left_out && *text == '0')
+            report[used++] = '?';
+        if (!left_out)
+            report[used++] = *text;
+        text += left_out ? left_out : 1;
+    }
+    report[used] = '\0';
 }

@@ -7,8 +7,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* True if the text holds a sanitizer report; then `signature` is O8.sanitizer/<operation>/<kind>/<frame<frame<frame>, with
- * the innermost three functions of src/kernel (of anything but the sanitizer where there is none). */
+/* True if the text holds a sanitizer report; then `signature` is O8.sanitizer/<operation>/<kind>/<frame<frame<frame>,
+ * with the innermost three functions of src/kernel (of anything but the sanitizer where there is none). */
 bool sanitizer_signature(const char *text, const char *operation, char *signature, size_t size);
+
+/* The report's message and first stack, without process numbers and addresses, which differ from run to run. */
+void sanitizer_report(const char *text, char *report, size_t size);
 
 #endif

@@ -1,11 +1,10 @@
 /*
  * Runs sequences in a process of its own.
  *
- * The job and its progress lie in memory shared with the worker. One byte through the request pipe starts a run; the answer
- * comes through the reply pipe: its length, the outcome, and what was recorded, as JSON. What the worker writes to its
- * standard error goes to a file without a name, for the signature of a sanitizer report.
+ * The job and its progress lie in memory shared with the worker. One byte through the request pipe starts a run; the
+ * answer comes through the reply pipe: its length, the outcome, and what was recorded, as JSON. What the worker writes
+ * to its standard error goes to a file without a name, for the signature of a sanitizer report.
  */
-#define _GNU_SOURCE
 #include "cli/worker.h"
 
 #include "cli/record.h"
@@ -13,6 +12,7 @@
 #include "harness/host.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -23,10 +23,9 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
-enum { ERROR_TEXT_MAX = 1 << 16, REPORT_TEXT_MAX = 3000 };
+enum { ERROR_TEXT_MAX = 1 << 16, REPORT_TEXT_MAX = 3000, POLL_MILLISECONDS = 100 };
 
 struct shared {
     struct worker_job job;
@@ -40,6 +39,7 @@ struct worker {
     pid_t process; /* 0: none */
     int request, reply, error;
     uint32_t timeout;
+    struct progress *progress;
 };
 
 /* ---- in the worker ---- */
@@ -81,7 +81,8 @@ static void serve(struct shared *shared, struct harness *harness, int reply) {
     static struct harness_outcome outcome;
     struct record record;
     struct run run = {shared, job->record ? &record : NULL, harness};
-    struct seq seq = {.geometry = job->target->geometry, .op = shared->op, .count = shared->count, .capacity = SEQ_MAX_OPS};
+    struct seq seq = {
+        .geometry = job->target->geometry, .op = shared->op, .count = shared->count, .capacity = SEQ_MAX_OPS};
     struct harness_options options = {
         .compare = job->compare, .seed = job->seed, .on_step = on_step, .on_end = on_end, .context = &run};
     if (run.record)
@@ -98,8 +99,24 @@ static void serve(struct shared *shared, struct harness *harness, int reply) {
     json_decref(recorded);
 }
 
+/* The harness of a target, made when first asked for. */
+static struct harness *harness_for(const struct cli_target *target) {
+    static struct {
+        const struct cli_target *target;
+        struct harness *harness;
+    } known[CLI_TARGETS];
+    size_t i = 0;
+    while (i < CLI_TARGETS - 1 && known[i].target && known[i].target != target)
+        i++;
+    if (known[i].target != target) {
+        host_harness_free(known[i].harness);
+        known[i].harness = cli_harness(target);
+        known[i].target = target;
+    }
+    return known[i].harness;
+}
+
 static _Noreturn void work(struct shared *shared, int request, int reply) {
-    struct harness *harness[CLI_TARGETS] = {0};
     char command;
     for (;;) {
         ssize_t got = read(request, &command, 1);
@@ -107,10 +124,7 @@ static _Noreturn void work(struct shared *shared, int request, int reply) {
             continue;
         if (got != 1)
             _exit(EXIT_AGREE);
-        size_t i = (size_t)(shared->job.target - cli_targets);
-        if (!harness[i])
-            harness[i] = cli_harness(&cli_targets[i]);
-        serve(shared, harness[i], reply);
+        serve(shared, harness_for(shared->job.target), reply);
     }
 }
 
@@ -121,9 +135,9 @@ static _Noreturn void die(const char *what) {
     exit(EXIT_BAD);
 }
 
-struct worker *worker_new(uint32_t timeout) {
+struct worker *worker_new(uint32_t timeout, struct progress *progress) {
     struct worker *worker = allocate(sizeof *worker);
-    *worker = (struct worker){.timeout = timeout};
+    *worker = (struct worker){.timeout = timeout, .progress = progress};
     worker->shared = mmap(NULL, sizeof *worker->shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     worker->error = memfd_create("rescind-worker-stderr", MFD_CLOEXEC);
     if (worker->shared == MAP_FAILED || worker->error < 0 || fcntl(worker->error, F_SETFL, O_APPEND) != 0)
@@ -179,29 +193,33 @@ void worker_free(struct worker *worker) {
     free(worker);
 }
 
-static int64_t now_milliseconds(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /* Waits until the worker has said something or died. False: it has made no step for too long. */
 static bool wait_for_reply(struct worker *worker) {
-    uint32_t seen = atomic_load(&worker->shared->at);
+    struct pollfd waiting = {.fd = worker->reply, .events = POLLIN};
+    uint32_t seen = 0;
     int64_t limit = (int64_t)worker->timeout * 1000, deadline = now_milliseconds() + limit;
-    for (;;) {
-        struct pollfd waiting = {.fd = worker->reply, .events = POLLIN};
-        int64_t left = deadline - now_milliseconds();
-        if (poll(&waiting, 1, left > 0 ? (int)left : 0) > 0)
-            return true;
-        if (now_milliseconds() < deadline)
-            continue;
+    while (poll(&waiting, 1, POLL_MILLISECONDS) <= 0) {
         uint32_t at = atomic_load(&worker->shared->at);
-        if (at == seen)
+        int64_t now = now_milliseconds();
+        if (at != seen)
+            deadline = now + limit;
+        if (now > deadline)
             return false;
         seen = at;
-        deadline = now_milliseconds() + limit;
+        progress_tick(worker->progress);
     }
+    return true;
+}
+
+/* A worker that somebody ended while it was idle says nothing about the next sequence. */
+static void ask(struct worker *worker) {
+    if (worker->process && write(worker->request, "r", 1) == 1)
+        return;
+    if (worker->process)
+        stop(worker);
+    start(worker);
+    if (write(worker->request, "r", 1) != 1)
+        die("worker: request");
 }
 
 static bool read_exactly(int file, void *bytes, size_t length) {
@@ -242,10 +260,6 @@ static char *take_error_text(struct worker *worker) {
     return text;
 }
 
-static const char *operation_name(const struct seq *seq, uint32_t index) {
-    return index < seq->count ? seq_code_name(seq->op[index].code) : "teardown";
-}
-
 static void sign_death(int status, bool hung, const char *operation, char *signature) {
     const char *name = WIFSIGNALED(status) ? sigabbrev_np(WTERMSIG(status)) : NULL;
     if (hung)
@@ -260,32 +274,33 @@ static void sign_death(int status, bool hung, const char *operation, char *signa
 static void judge_death(struct worker *worker, const struct seq *seq, int status, bool hung, const char *text,
                         struct harness_outcome *outcome) {
     uint32_t at = atomic_load(&worker->shared->at);
-    const char *operation = operation_name(seq, at);
-    char line[SEQ_TEXT_MAX] = "tear-down";
+    char operation[OPERATION_NAME_MAX] = "teardown", line[SEQ_TEXT_MAX] = "tear-down";
     memset(outcome, 0, sizeof *outcome);
     outcome->verdict = HARNESS_FINDING;
     outcome->failed_at = outcome->executed = at;
+    if (at < seq->count) {
+        cli_operation_name(&seq->op[at], operation);
+        seq_print_op(&seq->op[at], line);
+    }
     if (!sanitizer_signature(text, operation, outcome->signature, sizeof outcome->signature))
         sign_death(status, hung, operation, outcome->signature);
-    if (at < seq->count)
-        seq_print_op(&seq->op[at], line);
-    snprintf(outcome->report, sizeof outcome->report, "%s\nin operation %u: %s\n%.*s", outcome->signature, at, line,
-             REPORT_TEXT_MAX, text);
+    char report[REPORT_TEXT_MAX];
+    sanitizer_report(text, report, sizeof report);
+    snprintf(outcome->report, sizeof outcome->report, "%s\nin operation %u: %s\n%s", outcome->signature, at, line,
+             report);
 }
 
-void worker_run(struct worker *worker, const struct seq *seq, const struct worker_job *job, struct worker_answer *answer) {
+void worker_run(struct worker *worker, const struct seq *seq, const struct worker_job *job,
+                struct worker_answer *answer) {
     struct shared *shared = worker->shared;
     memset(answer, 0, sizeof *answer);
     shared->job = *job;
     shared->count = seq->count;
     memcpy(shared->op, seq->op, seq->count * sizeof *seq->op);
     atomic_store(&shared->at, 0);
-    if (!worker->process)
-        start(worker);
-    bool asked = write(worker->request, "r", 1) == 1;
-    bool answered = asked && wait_for_reply(worker);
-    bool hung = asked && !answered;
-    bool complete = answered && read_answer(worker, answer);
+    ask(worker);
+    bool hung = !wait_for_reply(worker);
+    bool complete = !hung && read_answer(worker, answer);
     int status = 0;
     if (hung)
         kill(worker->process, SIGKILL);

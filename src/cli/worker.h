@@ -1,18 +1,20 @@
 /*
- * Runs sequences in a process of its own, so that a sanitizer report, a crash or a hang of the kernel under test becomes a
- * finding about one sequence and not the end of the program. A worker that died is started anew for the next sequence.
+ * Runs sequences in a process of its own, so that a sanitizer report, a crash or a hang of the kernel under test
+ * becomes a finding about one sequence and not the end of the program. A worker that died is started anew for the next
+ * sequence.
  */
 #ifndef RESCIND_CLI_WORKER_H
 #define RESCIND_CLI_WORKER_H
 
 #include "cli/cli.h"
+#include "cli/progress.h"
 
 #include <jansson.h>
 
-enum { WORKER_TIMEOUT_DEFAULT = 10 };
+enum { WORKER_TIMEOUT_DEFAULT = 10, WORKER_TIMEOUT_MAX = 86400 }; /* seconds */
 
 struct worker_job {
-    const struct cli_target *target;
+    const struct cli_target *target; /* static: the worker, forked at the first run, uses the same address */
     enum harness_compare compare;
     uint64_t seed;
     bool record; /* the answer shall hold what was done; see record.h */
@@ -25,11 +27,13 @@ struct worker_answer {
 
 struct worker;
 
-/* timeout: seconds without progress (not: in all) after which a run counts as hanging. */
-struct worker *worker_new(uint32_t timeout);
+/* timeout: seconds without progress (not: in all) after which a run counts as hanging. progress is ticked while
+ * waiting. */
+struct worker *worker_new(uint32_t timeout, struct progress *progress);
 void worker_free(struct worker *worker);
 
 /* Runs one sequence of at most SEQ_MAX_OPS operations. The caller owns answer->record. */
-void worker_run(struct worker *worker, const struct seq *seq, const struct worker_job *job, struct worker_answer *answer);
+void worker_run(struct worker *worker, const struct seq *seq, const struct worker_job *job,
+                struct worker_answer *answer);
 
 #endif

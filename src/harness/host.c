@@ -12,7 +12,7 @@ _Noreturn static void stop(void *context, enum rescind_stop why, const char *tex
     host->why = why;
     host->text = text;
     host->function = function;
-    _longjmp(host->frame, 1);
+    longjmp(host->frame, 1);
 }
 
 void host_enter_init(struct host_enter *host) {
@@ -22,7 +22,7 @@ void host_enter_init(struct host_enter *host) {
 bool host_enter(void *enter_context, void (*body)(void *argument), void *argument, enum rescind_stop *why,
                 const char **text, const char **function) {
     struct host_enter *host = enter_context;
-    if (!_setjmp(host->frame)) {
+    if (!setjmp(host->frame)) {
         body(argument);
         return true;
     }

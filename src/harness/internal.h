@@ -10,8 +10,8 @@
 enum { HISTORY = 5, TREE_DEPTH_MAX = 64 };
 
 /*
- * Everything that can be wrong, most telling first: of several differences found by one comparison the first of this list is
- * reported, so that a signature does not depend on what else went wrong. Described in signature.c.
+ * Everything that can be wrong, most telling first: of several differences found by one comparison the first of this
+ * list is reported, so that a signature does not depend on what else went wrong. Described in signature.c.
  */
 enum flaw {
     FLAW_ASSERT,
@@ -20,6 +20,7 @@ enum flaw {
     FLAW_CODE,
     FLAW_VALUE,
     FLAW_REGISTER,
+    FLAW_PD_ABSENT,
     FLAW_DANGLING_TABLE,
     FLAW_EXTRA,
     FLAW_OUTSIDE,
@@ -32,7 +33,6 @@ enum flaw {
     FLAW_PD_DIED,
     FLAW_PD_SURVIVED,
     FLAW_PD_APPEARED,
-    FLAW_PD_ABSENT,
     FLAW_REFERENCES,
     FLAW_DEAD_SPACE,
     FLAW_NODE_DEAD,

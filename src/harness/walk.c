@@ -32,23 +32,32 @@ static uint64_t units_of(const struct rescind_geometry *geometry, unsigned level
     return UINT64_C(1) << (level * geometry->level_bits);
 }
 
+/* Decodes an entry that is not zero, all of *item. */
+static inline enum walk_what decode(const struct rescind_geometry *geometry, unsigned level, uint64_t unit,
+                                    uint64_t entry, struct walk_item *item) {
+    bool leaf = level == 0 || (entry & ENTRY_SIZE);
+    uint64_t allowed = !leaf ? TABLE_BITS : level == 0 ? LEAF_BITS : LEAF_BITS | ENTRY_SIZE;
+    item->what = leaf ? WALK_LEAF : WALK_TABLE;
+    item->level = (uint8_t)level;
+    item->unit = unit;
+    item->entry = entry;
+    item->frame = (entry & ENTRY_ADDRESS) >> FRAME_SHIFT;
+    item->rights = entry_rights(entry);
+    item->reserved = (entry & ~allowed) || (leaf && level > geometry->leaf_level);
+    item->misaligned = leaf && (item->frame & (units_of(geometry, level) - 1));
+    if (unit >> geometry->mem_log2)
+        item->what = WALK_OUTSIDE;
+    else if (!(entry & ENTRY_PRESENT))
+        item->what = WALK_LEFTOVER;
+    return item->what;
+}
+
 enum walk_what walk_decode(const struct rescind_geometry *geometry, unsigned level, uint64_t unit, uint64_t entry,
                            struct walk_item *item) {
-    bool leaf = level == 0 || (entry & ENTRY_SIZE);
-    *item = (struct walk_item){.level = (uint8_t)level, .unit = unit, .entry = entry};
-    if (unit >> geometry->mem_log2) {
-        item->what = entry ? WALK_OUTSIDE : WALK_END;
-    } else if (!(entry & ENTRY_PRESENT)) {
-        item->what = entry ? WALK_LEFTOVER : WALK_END;
-    } else {
-        uint64_t allowed = !leaf ? TABLE_BITS : level == 0 ? LEAF_BITS : LEAF_BITS | ENTRY_SIZE;
-        item->what = leaf ? WALK_LEAF : WALK_TABLE;
-        item->frame = (entry & ENTRY_ADDRESS) >> FRAME_SHIFT;
-        item->rights = entry_rights(entry);
-        item->reserved = (entry & ~allowed) || (leaf && level > geometry->leaf_level);
-        item->misaligned = leaf && (item->frame & (units_of(geometry, level) - 1));
-    }
-    return item->what;
+    if (entry)
+        return decode(geometry, level, unit, entry, item);
+    *item = (struct walk_item){.what = WALK_END, .level = (uint8_t)level, .unit = unit};
+    return WALK_END;
 }
 
 static void enter_table(struct walk *walk, unsigned level, const uint64_t *table, const struct walk_item *item) {
@@ -71,8 +80,8 @@ static enum walk_what leave_table(struct walk *walk, struct walk_item *item) {
     struct walk_step *step = &walk->step[walk->level];
     if (step->used || walk->level + 1u == walk->target->geometry.levels)
         return WALK_END;
-    *item = (struct walk_item){
-        .what = WALK_EMPTY, .level = (uint8_t)walk->level, .unit = step->unit, .frame = step->frame};
+    *item =
+        (struct walk_item){.what = WALK_EMPTY, .level = (uint8_t)walk->level, .unit = step->unit, .frame = step->frame};
     return WALK_EMPTY;
 }
 
@@ -93,7 +102,7 @@ enum walk_what walk_next(struct walk *walk, struct walk_item *item) {
         if (!step->table[index])
             continue;
         uint64_t unit = step->unit + index * units_of(geometry, walk->level);
-        enum walk_what what = walk_decode(geometry, walk->level, unit, step->table[index], item);
+        enum walk_what what = decode(geometry, walk->level, unit, step->table[index], item);
         step->used |= what == WALK_LEAF || what == WALK_TABLE;
         if (what != WALK_LEAF && what != WALK_TABLE)
             return what;
@@ -114,27 +123,44 @@ void walk_skip(struct walk *walk) {
     walk->level++;
 }
 
-enum walk_what walk_at(const struct rescind_target *target, uint64_t root, uint64_t unit, struct walk_item *item) {
+/* Whether the cursor's table translates the unit too. */
+static bool cursor_covers(const struct walk_cursor *cursor, const struct rescind_geometry *geometry, uint64_t root,
+                          uint64_t unit) {
+    unsigned shift = (cursor->level + 1) * geometry->level_bits;
+    return cursor->table && cursor->root == root && cursor->unit >> shift == unit >> shift;
+}
+
+enum walk_what walk_cursor_at(struct walk_cursor *cursor, const struct rescind_target *target, uint64_t root,
+                              uint64_t unit, struct walk_item *item) {
     const struct rescind_geometry *geometry = &target->geometry;
-    const uint64_t *table = target->table(root);
-    unsigned level = geometry->levels;
-    uint8_t rights = ABI_MEM_RIGHTS;
-    bool reserved = false;
-    while (table) {
-        level--;
+    if (!cursor_covers(cursor, geometry, root, unit))
+        *cursor = (struct walk_cursor){
+            .table = target->table(root), .root = root, .level = geometry->levels - 1u, .rights = ABI_MEM_RIGHTS};
+    cursor->unit = unit;
+    while (cursor->table) {
+        unsigned level = cursor->level;
         uint64_t first = unit & ~(units_of(geometry, level) - 1);
-        uint64_t entry = table[(unit >> (level * geometry->level_bits)) & (entries(geometry) - 1)];
-        enum walk_what what = walk_decode(geometry, level, first, entry, item);
-        if (what != WALK_LEAF && what != WALK_TABLE)
+        uint64_t entry = cursor->table[(unit >> (level * geometry->level_bits)) & (entries(geometry) - 1)];
+        if (!entry) {
+            item->level = (uint8_t)level;
+            item->unit = first;
+            return item->what = WALK_END;
+        }
+        enum walk_what what = decode(geometry, level, first, entry, item);
+        item->rights = cursor->rights & ABI_R ? item->rights & cursor->rights : 0;
+        item->reserved |= cursor->reserved;
+        if (what != WALK_TABLE)
             return what;
-        rights = rights & ABI_R ? item->rights & rights : 0;
-        reserved |= item->reserved;
-        item->rights = rights & ABI_R ? rights : 0;
-        item->reserved = reserved;
-        if (what == WALK_LEAF)
-            return what;
-        table = target->table(item->frame << FRAME_SHIFT);
+        cursor->table = target->table(item->frame << FRAME_SHIFT);
+        cursor->level--;
+        cursor->rights = item->rights;
+        cursor->reserved = item->reserved;
     }
-    *item = (struct walk_item){.what = WALK_DANGLING, .level = (uint8_t)level, .unit = unit};
+    *item = (struct walk_item){.what = WALK_DANGLING, .level = (uint8_t)cursor->level, .unit = unit};
     return WALK_DANGLING;
+}
+
+enum walk_what walk_at(const struct rescind_target *target, uint64_t root, uint64_t unit, struct walk_item *item) {
+    struct walk_cursor cursor = {0};
+    return walk_cursor_at(&cursor, target, root, unit, item);
 }

@@ -23,13 +23,13 @@ enum walk_what {
 
 struct walk_item {
     enum walk_what what;
-    uint8_t level;  /* of the table that holds the entry; WALK_TABLE and WALK_EMPTY: of that table */
-    uint8_t rights; /* leaf: what user mode may do, all levels taken together; without ABI_R: 0 */
-    bool reserved;  /* leaf: an entry on the way to it, or its own, has a bit set that must be clear */
+    uint8_t level;   /* of the table that holds the entry; WALK_TABLE and WALK_EMPTY: of that table */
+    uint8_t rights;  /* leaf: what user mode may do, all levels taken together; without ABI_R: 0 */
+    bool reserved;   /* leaf: an entry on the way to it, or its own, has a bit set that must be clear */
     bool misaligned; /* leaf: address bits below its size */
-    uint64_t unit;  /* first unit that the entry translates */
-    uint64_t frame; /* leaf: first frame; table: its frame */
-    uint64_t entry; /* raw value */
+    uint64_t unit;   /* first unit that the entry translates */
+    uint64_t frame;  /* leaf: first frame; table: its frame */
+    uint64_t entry;  /* raw value */
 };
 
 /* One level of the way from the root to the current entry. */
@@ -56,12 +56,27 @@ enum walk_what walk_next(struct walk *walk, struct walk_item *item);
 /* Leaves the table just entered (the last item was WALK_TABLE) without looking at it. */
 void walk_skip(struct walk *walk);
 
-/* What an entry of a table of that level says by itself; `unit` is the first unit that it translates. Not present and zero:
- * WALK_END. */
+/* What an entry of a table of that level says by itself; `unit` is the first unit that it translates. Not present and
+ * zero: WALK_END. */
 enum walk_what walk_decode(const struct rescind_geometry *geometry, unsigned level, uint64_t unit, uint64_t entry,
                            struct walk_item *item);
 
-/* The translation of one unit: WALK_LEAF, WALK_DANGLING, WALK_LEFTOVER, or WALK_END where there is none. */
+/* Where the last translation ended, so that the next one nearby need not start at the root. Zero it before the first
+ * use, and whenever an entry may have changed. */
+struct walk_cursor {
+    const uint64_t *table; /* NULL: nothing is known */
+    uint64_t root, unit;
+    unsigned level;
+    uint8_t rights;
+    bool reserved;
+};
+
+/* The translation of one unit: WALK_LEAF, WALK_DANGLING, WALK_LEFTOVER, or WALK_END where there is none; then the
+ * item's level and unit are those of the empty entry. */
+enum walk_what walk_cursor_at(struct walk_cursor *cursor, const struct rescind_target *target, uint64_t root,
+                              uint64_t unit, struct walk_item *item);
+
+/* The same without a cursor. */
 enum walk_what walk_at(const struct rescind_target *target, uint64_t root, uint64_t unit, struct walk_item *item);
 
 #endif

@@ -1,0 +1,96 @@
+/*
+ * Counters, known signatures and findings of a fuzz target.
+ */
+#include "session.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+static struct {
+    struct session_counters own;
+    struct session_counters *counters;
+    char *known; /* contents of RESCIND_KNOWN with a newline in front, or NULL */
+} session;
+
+static _Noreturn void give_up(const char *what) {
+    perror(what);
+    exit(2);
+}
+
+static struct session_counters *map_counters(const char *path) {
+    int file = open(path, O_RDWR | O_CREAT, 0666);
+    if (file < 0 || ftruncate(file, sizeof(struct session_counters)) != 0)
+        give_up(path);
+    void *map = mmap(NULL, sizeof(struct session_counters), PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    if (map == MAP_FAILED)
+        give_up(path);
+    close(file);
+    return map;
+}
+
+static char *read_known(const char *path) {
+    FILE *file = fopen(path, "r");
+    if (!file || fseek(file, 0, SEEK_END) != 0)
+        give_up(path);
+    long size = ftell(file);
+    rewind(file);
+    char *text = malloc((size_t)size + 2);
+    if (!text)
+        give_up(path);
+    text[0] = '\n';
+    text[1 + fread(text + 1, 1, (size_t)size, file)] = '\0';
+    fclose(file);
+    return text;
+}
+
+static bool is_line(const char *lines, const char *line) {
+    size_t length = strlen(line);
+    for (const char *at = lines; (at = strchr(at, '\n')); at++)
+        if (strncmp(at + 1, line, length) == 0 && at[1 + length] == '\n')
+            return true;
+    return false;
+}
+
+static uint64_t hash(const char *text) {
+    uint64_t value = 0xcbf29ce484222325; /* FNV-1a */
+    for (; *text; text++)
+        value = (value ^ (uint8_t)*text) * 0x100000001b3;
+    return value;
+}
+
+static void write_finding(const char *signature, const char *text, size_t length) {
+    char path[4096];
+    const char *directory = getenv("RESCIND_FINDINGS");
+    snprintf(path, sizeof path, "%s/%016" PRIx64 ".rsq", directory ? directory : ".", hash(signature));
+    FILE *file = fopen(path, "w");
+    if (!file || fwrite(text, 1, length, file) != length || fclose(file) != 0)
+        give_up(path);
+    fprintf(stderr, "rescind: wrote %s\n", path);
+}
+
+static void print_operations(void) {
+    printf("rescind: operations=%" PRIu64 "\n", session.counters->operations);
+}
+
+struct session_counters *session_start(void) {
+    const char *counters = getenv("RESCIND_COUNTERS");
+    const char *known = getenv("RESCIND_KNOWN");
+    session.counters = counters ? map_counters(counters) : &session.own;
+    session.known = known ? read_known(known) : NULL;
+    atexit(print_operations);
+    return session.counters;
+}
+
+void session_finding(const char *signature, const char *report, const char *text, size_t length) {
+    if (session.known && (is_line(session.known, signature) || is_line(session.known, "*")))
+        return;
+    fprintf(stderr, "rescind: finding %s\n%s\n", signature, report);
+    write_finding(signature, text, length);
+    abort();
+}

@@ -1,0 +1,26 @@
+/*
+ * What a fuzz target shares with the script that runs it, by environment variables: live counters, the signatures known
+ * already, and where findings go. All are optional, so that a fuzz target can be started by hand.
+ */
+#ifndef RESCIND_FUZZ_SESSION_H
+#define RESCIND_FUZZ_SESSION_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Lives in the file RESCIND_COUNTERS if that is set, so that the counts outlive a crash and can be read at any time. */
+struct session_counters {
+    uint64_t executions, operations;
+};
+
+/* To be called once, first. The operations counted are printed at exit. */
+struct session_counters *session_start(void);
+
+/*
+ * Prints signature and report, and stops the process after writing the text of a sequence to
+ * RESCIND_FINDINGS/<hash of the signature>.rsq (by default, to the current directory). A signature that stands in the
+ * file RESCIND_KNOWN, one to a line, is passed over in silence; a line `*` stands for all.
+ */
+void session_finding(const char *signature, const char *report, const char *text, size_t length);
+
+#endif

@@ -1,0 +1,318 @@
+"""Seeded faults: faults/*.patch, each against src/kernel, with a header of `# key: value` lines.
+
+Each chosen fault is searched for from an empty corpus, on one core, until the first finding, which is then shrunk.
+With --replay nothing is searched for: the sequence stored beside each fault must fail on the faulty kernel with the
+signature it names, and agree on the real one.
+
+Exit status: 0 all killed (--control: all silent), 1 not so, 2 usage error or a failed build.
+"""
+
+import argparse
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import builds
+import engine
+
+FAULTS = builds.ROOT / "faults"
+KERNEL = Path("src/kernel")
+GEOMETRIES = ("small", "real")
+SHRINK_SECONDS = 120
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(prog="scripts/faults", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=int, default=60, metavar="N", help="search for each so long (default: 60)")
+    parser.add_argument("--seed", type=int, default=1, metavar="N", help="start of the random numbers (default: 1)")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), metavar="N",
+                        help="faults at a time (default: one a core)")
+    parser.add_argument("--build", choices=["fuzz", "fuzz-plain"], default="fuzz",
+                        help="with ASan and UBSan, or without (default: fuzz)")
+    parser.add_argument("--pick", type=int, metavar="N",
+                        help="only N of the faults that have a stored sequence, others with each commit")
+    parser.add_argument("--control", action="store_true", help="fuzz the real kernel likewise; it must stay silent")
+    parser.add_argument("--store", action="store_true", help="keep each shrunk sequence as faults/<id>.rsq")
+    parser.add_argument("--replay", action="store_true", help="run the stored sequences instead of searching")
+    parser.add_argument("id", nargs="*", metavar="ID", help="fault (default: all)")
+    arguments = parser.parse_args()
+    if arguments.seconds < 1 or arguments.jobs < 1 or (arguments.pick or 1) < 1:
+        parser.error("numbers must be at least 1")
+    if arguments.replay and (arguments.control or arguments.store):
+        parser.error("--replay goes with neither --control nor --store")
+    arguments.faults = choose(arguments, parser)
+    return arguments
+
+
+# ---- faults ----
+
+
+@dataclass
+class Fault:
+    """A patch, or, without one, the real kernel."""
+
+    id: str
+    geometry: str
+    expected: tuple = ()  # checks, one of which must fire
+    patch: Path = None
+    stored: Path = None
+
+
+def read_fault(path):
+    text = path.read_text()
+    header = dict(re.findall(r"^# *([\w-]+): *(.*?) *$", text.split("\n--- ")[0], re.MULTILINE))
+    if header.get("id", path.stem) != path.stem:
+        sys.exit(f"{path}: the id is not the file's name")
+    geometry = header.get("geometry", "small")
+    if geometry not in GEOMETRIES:
+        sys.exit(f"{path}: unknown geometry {geometry}")
+    return Fault(path.stem, geometry, tuple(re.findall(r"O\d+", header.get("expected-check", ""))), path,
+                 path.with_suffix(".rsq"))
+
+
+def commit_number():
+    """A number that another commit changes."""
+    commit = subprocess.run(["git", "-C", builds.ROOT, "rev-parse", "HEAD"], stdout=subprocess.PIPE,
+                            stderr=subprocess.DEVNULL).stdout
+    return int(hashlib.sha1(commit).hexdigest()[:8], 16)
+
+
+def choose(arguments, parser):
+    if arguments.control:
+        return [Fault(f"control-{geometry}", geometry) for geometry in GEOMETRIES]
+    faults = [read_fault(path) for path in sorted(FAULTS.glob("*.patch"))]
+    if unknown := set(arguments.id) - {fault.id for fault in faults}:
+        parser.error(f"no such fault: {', '.join(sorted(unknown))}")
+    if arguments.id:
+        faults = [fault for fault in faults if fault.id in arguments.id]
+    if arguments.pick:
+        arguments.seed = 1 + commit_number() % 2**30
+        faults = [fault for fault in faults if fault.stored.exists()]
+        faults.sort(key=lambda fault: hashlib.sha1(f"{arguments.seed} {fault.id}".encode()).digest())
+        faults = sorted(faults[: arguments.pick], key=lambda fault: fault.id)
+    return faults
+
+
+# ---- trees: a build directory with a kernel of its own, in which only what a fault changes is built anew ----
+
+
+class Tree:
+    """A build of one preset from a copy of the kernel, which takes one fault after another."""
+
+    def __init__(self, preset, number):
+        self.preset = preset
+        self.directory = builds.ROOT / "work" / "faults" / f"{preset}-{number}"
+        self.kernel = self.directory / KERNEL
+        self.build = self.directory / "build"
+        self.rescind = self.build / "rescind"
+
+    def lay(self, fault):
+        """Makes the kernel that of a fault; files that stay equal keep their time. False: the patch does not apply."""
+        with tempfile.TemporaryDirectory() as name:
+            fresh = Path(name)
+            shutil.copytree(builds.ROOT / KERNEL, fresh / KERNEL)
+            if fault.patch:
+                done = subprocess.run(["patch", "-p1", "-s", "-F0", "-d", fresh, "-i", fault.patch],
+                                      stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+                if done.returncode != 0:
+                    return False
+            copy_changes(fresh / KERNEL, self.kernel)
+        return True
+
+    def make(self, *targets, jobs=1):
+        builds.make(self.preset, *targets, kernel=self.kernel, into=self.build, jobs=jobs)
+
+
+def copy_changes(source, destination):
+    wanted = {path.relative_to(source): path.read_bytes() for path in source.rglob("*") if path.is_file()}
+    for path in destination.rglob("*"):
+        if path.is_file() and path.relative_to(destination) not in wanted:
+            path.unlink()
+    for name, content in wanted.items():
+        path = destination / name
+        if not path.exists() or path.read_bytes() != content:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+
+
+# ---- searching ----
+
+
+@dataclass
+class Search:
+    """What the search for one fault came to."""
+
+    fault: Fault
+    result: str = "survived"
+    signature: str = ""
+    executions: int = 0
+    seconds: float = 0.0
+    operations: int = 0  # of the shrunk sequence
+
+    def killed(self):
+        return self.result == "killed"
+
+    def expected(self):
+        if not self.killed() or not self.fault.expected:
+            return "-"
+        return "yes" if self.signature.split(".")[0] in self.fault.expected else "no"
+
+
+def count_operations(sequence):
+    return sum(1 for line in sequence.read_text().splitlines() if line and not line.startswith("#"))
+
+
+def shrink(tree, finding, output):
+    done = subprocess.run([tree.rescind, "shrink", finding.path, "-o", output], stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=SHRINK_SECONDS)
+    if done.returncode != 0:
+        shutil.copy(finding.path, output)
+
+
+def search(tree, fault, arguments, work):
+    """Builds, fuzzes until the first finding, shrinks it, stores it if asked to."""
+    found = Search(fault)
+    target = f"memory_{fault.geometry}"
+    if not tree.lay(fault):
+        found.result = "patch fails"
+        return found
+    try:
+        tree.make("rescind", f"fuzz_{target}")
+    except builds.BuildFailed as failure:
+        sys.stderr.write(str(failure))
+        found.result = "build fails"
+        return found
+    corpus = work / fault.id / "corpus"
+    corpus.mkdir(parents=True)
+    process = engine.Process(tree.build / "fuzz" / target, tree.rescind, work / fault.id / "process",
+                             seconds=arguments.seconds, seed=arguments.seed, corpora=[corpus])
+    try:
+        while process.poll() is None and time.monotonic() < process.started + arguments.seconds + 2:
+            time.sleep(0.02)
+        found.seconds = time.monotonic() - process.started
+    finally:
+        process.stop()
+    found.executions = process.counts()[0]
+    finding = process.finding()
+    if finding:
+        found.result, found.signature = "killed", finding.signature
+        shrunk = work / fault.id / "shrunk.rsq"
+        shrink(tree, finding, shrunk)
+        found.operations = count_operations(shrunk)
+        if arguments.store and fault.stored:
+            shutil.copy(shrunk, fault.stored)
+    elif found.executions == 0:
+        sys.stderr.write(process.log.read_text(errors="replace"))
+        found.result = "does not run"
+    return found
+
+
+def print_search(found):
+    seconds = f"{found.seconds:.1f}"
+    print(f"{found.fault.id:33} {found.result:11} {found.expected():8} {found.executions:>11,} {seconds:>7} "
+          f"{found.operations or '-':>4}  {found.signature}", flush=True)
+
+
+def search_all(arguments):
+    print(f"seed {arguments.seed}, at most {arguments.seconds} s each, {arguments.build}")
+    print(f"{'fault':33} {'result':11} {'expected':8} {'executions':>11} {'seconds':>7} {'ops':>4}  signature")
+    local = threading.local()
+    numbers = iter(range(arguments.jobs))
+
+    def take_tree():
+        local.tree = Tree(arguments.build, next(numbers))
+
+    with tempfile.TemporaryDirectory(dir=builds.ROOT / "work", prefix="faults-") as work:
+        with ThreadPoolExecutor(arguments.jobs, initializer=take_tree) as pool:
+            searches = []
+            for found in pool.map(lambda fault: search(local.tree, fault, arguments, Path(work)), arguments.faults):
+                print_search(found)
+                searches.append(found)
+    killed = sum(found.killed() for found in searches)
+    if arguments.control:
+        silent = sum(found.result == "survived" for found in searches)
+        print(f"{silent} of {len(searches)} silent")
+        return 0 if silent == len(searches) else 1
+    print(f"{killed} of {len(searches)} killed")
+    return 0 if killed == len(searches) else 1
+
+
+# ---- replaying ----
+
+
+def stored_check(sequence):
+    match = re.search(r"^# check: (.*)$", sequence.read_text(), re.MULTILINE)
+    return match[1] if match else None
+
+
+def is_sanitizer_finding(fault):
+    return "sanitizer" in (stored_check(fault.stored) or "")
+
+
+def replay(tree, fault):
+    """None, or what is wrong."""
+    check = stored_check(fault.stored)
+    if not check:
+        return f"{fault.stored.name} has no `# check:`"
+    if not tree.lay(fault):
+        return "the patch does not apply"
+    tree.make("rescind", jobs=os.cpu_count())
+    signature = engine.signature_of(tree.rescind, fault.stored)
+    if not signature or not signature.startswith(check):
+        return f"expected {check}, got {signature or 'agreement'}"
+    return None
+
+
+def replay_all(arguments):
+    """What only a sanitizer sees is replayed with sanitizers."""
+    faults = [fault for fault in arguments.faults if fault.stored.exists()]
+    for fault in arguments.faults:
+        if fault not in faults:
+            print(f"skipped  {fault.id}: no sequence is stored")
+    bad = 0
+    for preset, sanitized in (("release", False), ("gcc-asan", True)):
+        chosen = [fault for fault in faults if is_sanitizer_finding(fault) == sanitized]
+        if not chosen:
+            continue
+        tree = Tree(preset, "replay")
+        silent = Fault("the real kernel", "small")
+        for fault in chosen:
+            wrong = replay(tree, fault)
+            print(f"{'FAILED' if wrong else 'ok    '}  {fault.id}: {wrong or stored_check(fault.stored)}", flush=True)
+            bad += wrong is not None
+        tree.lay(silent)
+        tree.make("rescind", jobs=os.cpu_count())
+        for fault in chosen:
+            signature = engine.signature_of(tree.rescind, fault.stored)
+            if signature:
+                print(f"FAILED  {fault.id}: the real kernel fails too: {signature}")
+                bad += 1
+    print(f"{len(faults) - bad} passed, {bad} failed, {len(arguments.faults) - len(faults)} skipped")
+    return 1 if bad else 0
+
+
+def main():
+    arguments = parse_arguments()
+    (builds.ROOT / "work").mkdir(exist_ok=True)
+    try:
+        return replay_all(arguments) if arguments.replay else search_all(arguments)
+    except builds.BuildFailed as failure:
+        sys.stderr.write(str(failure))
+        return 2
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,233 @@
+"""Fuzzes for a while and says what came of it: executions, speed, coverage of src/kernel, findings.
+
+Exit status: 0 no finding, 1 findings, 2 usage error or a failed build. Ctrl-C ends the fuzzing early, not the summary.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import builds
+import engine
+
+SHARES = {"memory_small": 6, "memory_real": 3, "text": 1}  # of the time; the targets of fuzz/
+ROUND_SECONDS = 600  # each target gets its share of every round
+STATUS_SECONDS = 0.5
+FAILED_STARTS_MAX = 3
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(prog="scripts/fuzz", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=int, default=60, metavar="N", help="fuzz for so long (default: 60)")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), metavar="N",
+                        help="processes at a time (default: one a core)")
+    parser.add_argument("--target", action="append", choices=list(SHARES), help="fuzz this one only; may be repeated")
+    parser.add_argument("--build", choices=["fuzz", "fuzz-plain"], default="fuzz",
+                        help="with ASan and UBSan, or without and faster (default: fuzz)")
+    parser.add_argument("--seed", type=int, help="start of the random numbers (default: a fresh one)")
+    arguments = parser.parse_args()
+    if arguments.seconds < 1 or arguments.jobs < 1:
+        parser.error("--seconds and --jobs must be at least 1")
+    arguments.target = [target for target in SHARES if target in (arguments.target or SHARES)]
+    arguments.seed = arguments.seed if arguments.seed is not None else random.randrange(1, 2**31)
+    return arguments
+
+
+class Status:
+    """A line that is kept up to date on a terminal."""
+
+    def __init__(self):
+        self._live = sys.stdout.isatty()
+        self._shown = 0.0
+
+    def show(self, text):
+        if self._live and time.monotonic() - self._shown >= STATUS_SECONDS:
+            print("\r\x1b[K" + text[: shutil.get_terminal_size().columns - 1], end="", flush=True)
+            self._shown = time.monotonic()
+
+    def say(self, text):
+        print("\r\x1b[K" * self._live + text, flush=True)
+        self._shown = 0.0
+
+
+class Session:
+    """One run of the fuzzer: which targets, for how long, and what was counted and found."""
+
+    def __init__(self, arguments, work):
+        self.arguments, self.work = arguments, work
+        self.binaries = builds.directory(arguments.build)
+        self.rescind = self.binaries / "rescind"
+        self.status = Status()
+        self.random = random.Random(arguments.seed)
+        self.executions = self.operations = self.processes = 0
+        self.seconds = 0.0
+        self.findings = {}
+        self.interrupted = False
+
+    def corpora(self, target):
+        """The corpus that grows and the seeds, which libFuzzer leaves alone."""
+        return [builds.ROOT / "work" / "corpus" / target, self.work / "seeds" / target]
+
+    def collect_seeds(self, target):
+        kept, seeds = self.corpora(target)
+        kept.mkdir(parents=True, exist_ok=True)
+        seeds.mkdir(parents=True)
+        for source in (f"seeds/{target}", "scenarios", "regress"):
+            for path in sorted((builds.ROOT / "corpus" / source).rglob("*.rsq")):
+                name = hashlib.sha1(bytes(path)).hexdigest()
+                if not engine.geometry(target):
+                    shutil.copy(path, seeds / name)
+                elif re.search(rf"^# geometry: {engine.geometry(target)}$", path.read_text(), re.MULTILINE):
+                    engine.pack(self.rescind, path, seeds / name)
+
+    def fuzz(self):
+        started = time.monotonic()
+        end = started + self.arguments.seconds
+        shares = sum(SHARES[target] for target in self.arguments.target)
+        while not self.interrupted and (left := end - time.monotonic()) > 1:
+            for target in self.arguments.target:
+                self.fuzz_target(target, min(left, ROUND_SECONDS) * SHARES[target] / shares, end)
+        self.seconds = time.monotonic() - started
+
+    def start(self, target, seconds):
+        self.processes += 1
+        return engine.Process(self.binaries / "fuzz" / target, self.rescind, self.work / f"process-{self.processes}",
+                              seconds=seconds, seed=self.random.randrange(1, 2**31), corpora=self.corpora(target),
+                              known=self.findings)
+
+    def fuzz_target(self, target, seconds, end):
+        """Keeps `jobs` processes on a target until the time is up."""
+        until = time.monotonic() + seconds
+        running = [self.start(target, seconds) for _ in range(self.arguments.jobs)]
+        failed_starts = 0
+        try:
+            while running and not self.interrupted and time.monotonic() < until + 1:
+                time.sleep(0.1)
+                self.show(target, running, end)
+                for process in [process for process in running if process.poll() is not None]:
+                    running.remove(process)
+                    left = until - time.monotonic()
+                    failed_starts = 0 if process.counts()[0] > 0 else failed_starts + 1
+                    if failed_starts > FAILED_STARTS_MAX:
+                        sys.exit(f"{target} does not run:\n{process.log.read_text(errors='replace')}")
+                    self.settle(process)
+                    if left > 1:
+                        running.append(self.start(target, left))
+        finally:
+            for process in running:
+                process.stop()
+                self.settle(process)
+
+    def settle(self, process):
+        """Adds up what an ended process did and keeps what it found."""
+        executions, operations = process.counts()
+        self.executions += executions
+        self.operations += operations
+        finding = process.finding()
+        if finding:
+            process.forget_input(self.corpora(process.target))
+            if finding.signature not in self.findings:
+                self.keep(finding)
+        process.discard()
+
+    def keep(self, finding):
+        slug = re.sub(r"[^A-Za-z0-9.]+", "-", finding.signature)[:80].strip("-")
+        path = builds.ROOT / "findings" / f"{slug}-{hashlib.sha1(finding.signature.encode()).hexdigest()[:8]}.rsq"
+        path.parent.mkdir(exist_ok=True)
+        shutil.copy(finding.path, path)
+        path.with_suffix(".log").write_text(finding.log)
+        self.findings[finding.signature] = path
+        self.status.say(f"finding: {finding.signature}\n         {os.path.relpath(path)}")
+
+    def show(self, target, running, end):
+        counts = [process.counts() for process in running]
+        executions = self.executions + sum(count[0] for count in counts)
+        operations = self.operations + sum(count[1] for count in counts)
+        spent = self.arguments.seconds - max(0, end - time.monotonic())
+        corpus = len(os.listdir(self.corpora(target)[0]))
+        self.status.show(f"{spent:4.0f} of {self.arguments.seconds} s  {target}: {executions:,} executions, "
+                         f"{operations / max(spent, 1):,.0f} operations/s, corpus {corpus:,}, "
+                         f"findings {len(self.findings)}")
+
+
+def measure_coverage(session):
+    """Lines and branches of src/kernel that the corpora reach; None if no target is meant to reach any, or they crash."""
+    targets = [target for target in session.arguments.target if engine.geometry(target)]
+    if not targets:
+        return None
+    known = session.work / "known"
+    known.write_text("*\n")
+    binaries = [builds.directory("coverage") / "fuzz" / target for target in targets]
+    profiles = [session.work / f"{target}.profraw" for target in targets]
+    for target, binary, profile in zip(targets, binaries, profiles):
+        environment = os.environ | {"LLVM_PROFILE_FILE": str(profile), "RESCIND_KNOWN": str(known)}
+        done = subprocess.run([binary, "-runs=0", *session.corpora(target)], env=environment, cwd=session.work,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        if done.returncode != 0:
+            session.status.say(f"no coverage, as the corpus of {target} crashes:\n{done.stdout.decode(errors='replace')}")
+            return None
+    merged = session.work / "profile"
+    subprocess.run(["llvm-profdata", "merge", *profiles, "-o", merged], check=True)
+    objects = [str(binaries[0])] + [word for binary in binaries[1:] for word in ("-object", str(binary))]
+    report = subprocess.run(["llvm-cov", "export", "-summary-only", "-instr-profile", merged, *objects], check=True,
+                            stdout=subprocess.PIPE)
+    return json.loads(report.stdout)["data"][0]["totals"]
+
+
+def print_summary(session, coverage):
+    def row(name, text):
+        print(f"{name:12}{text}")
+
+    session.status.say("")
+    row("targets", f"{', '.join(session.arguments.target)} ({session.arguments.build}, {session.arguments.jobs} jobs, "
+                   f"seed {session.arguments.seed})")
+    row("executions", f"{session.executions:,} in {session.seconds:.0f} s")
+    row("operations", f"{session.operations:,}, {session.operations / max(session.seconds, 0.1):,.0f} a second")
+    if coverage:
+        parts = [f"{coverage[kind]['covered']} of {coverage[kind]['count']} {kind} ({coverage[kind]['percent']:.1f} %)"
+                 for kind in ("lines", "branches")]
+        row("coverage", f"src/kernel: {', '.join(parts)}")
+    row("findings", str(len(session.findings)))
+    for signature, path in sorted(session.findings.items()):
+        print(f"  {signature}\n      build/rescind run {os.path.relpath(path)}")
+
+
+def main():
+    arguments = parse_arguments()
+    builds.make_or_exit("release", "rescind")
+    builds.make_or_exit(arguments.build)
+    builds.make_or_exit("coverage")
+    (builds.ROOT / "work").mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=builds.ROOT / "work", prefix="fuzz-") as work:
+        session = Session(arguments, Path(work))
+
+        def interrupt(number, _frame):
+            if session.interrupted:
+                sys.exit(128 + number)
+            session.interrupted = True
+
+        for target in arguments.target:
+            session.collect_seeds(target)
+        signal.signal(signal.SIGINT, interrupt)
+        signal.signal(signal.SIGTERM, interrupt)
+        session.fuzz()
+        print_summary(session, measure_coverage(session))
+    return 1 if session.findings else 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,120 @@
+/*
+ * rescind gen: writes generated sequences.
+ */
+#include "cli/files.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+enum { OPTION_SEED = 256, OPTION_COUNT, OPTION_OPS, OPTION_GEOMETRY, OPTION_UNIT_BUDGET };
+
+struct arguments {
+    uint64_t seed, count, ops, unit_budget;
+    const struct cli_target *target;
+    const char *directory;
+};
+
+static const struct argp_option options[] = {
+    {"seed", OPTION_SEED, "N", 0, "The same seed gives the same sequences (default: a fresh one, named in the output)",
+     0},
+    {"count", OPTION_COUNT, "N", 0, "How many sequences (default: 1); more than one need -o", 0},
+    {"ops", OPTION_OPS, "N", 0, "Operations in each (default: 32)", 0},
+    {"geometry", OPTION_GEOMETRY, "small|real", 0, "Sizes of the spaces (default: small)", 0},
+    {"unit-budget", OPTION_UNIT_BUDGET, "N", 0, "At most so many units may change (default: real 2^18, small no limit)",
+     0},
+    {"output", 'o', "DIRECTORY", 0, "Write gen-<seed>-<i>.rsq there instead of standard output", 0},
+    {0},
+};
+
+static error_t parse(int key, char *argument, struct argp_state *state) {
+    struct arguments *arguments = state->input;
+    switch (key) {
+    case OPTION_SEED:
+        arguments->seed = option_number(argument, "seed", 0, INT64_MAX, state);
+        return 0;
+    case OPTION_COUNT:
+        arguments->count = option_number(argument, "count", 1, 1000000, state);
+        return 0;
+    case OPTION_OPS:
+        arguments->ops = option_number(argument, "ops", 1, SEQ_MAX_OPS, state);
+        return 0;
+    case OPTION_GEOMETRY:
+        arguments->target = option_geometry(argument, state);
+        return 0;
+    case OPTION_UNIT_BUDGET:
+        arguments->unit_budget = option_number(argument, "unit-budget", 0, UINT64_MAX, state);
+        return 0;
+    case 'o':
+        arguments->directory = argument;
+        return 0;
+    case ARGP_KEY_ARG:
+        argp_error(state, "unexpected argument '%s'", argument);
+        return 0;
+    case ARGP_KEY_END:
+        if (arguments->count > 1 && !arguments->directory)
+            argp_error(state, "more than one sequence needs -o DIRECTORY");
+        return 0;
+    }
+    return ARGP_ERR_UNKNOWN;
+}
+
+static const struct argp parser = {
+    options, parse, NULL, "Writes generated sequences. Which one is number i of a seed does not depend on --count.",
+    NULL,    NULL,  NULL};
+
+static void generate(struct seq *seq, const struct arguments *arguments, uint64_t index) {
+    struct seq_profile profile = {.unit_budget = arguments->unit_budget};
+    struct seq_random random;
+    seed_sequence(&random, arguments->seed, index);
+    seq_generate(seq, &random, &profile, (uint32_t)arguments->ops);
+    snprintf(seq->meta.origin, sizeof seq->meta.origin,
+             "rescind gen --seed=%llu --ops=%llu --geometry=%s --unit-budget=%llu, "
+             "sequence %llu",
+             (unsigned long long)arguments->seed, (unsigned long long)arguments->ops, arguments->target->geometry->name,
+             (unsigned long long)arguments->unit_budget, (unsigned long long)index);
+}
+
+static bool write_one(const struct arguments *arguments, const struct seq *seq, uint64_t index) {
+    size_t length;
+    char *text = sequence_text(seq, &length);
+    bool good = true;
+    if (!arguments->directory) {
+        fwrite(text, 1, length, stdout);
+    } else {
+        size_t size = strlen(arguments->directory) + 64;
+        char *path = allocate(size);
+        snprintf(path, size, "%s/gen-%llu-%llu.rsq", arguments->directory, (unsigned long long)arguments->seed,
+                 (unsigned long long)index);
+        good = file_replace(path, text, length);
+        free(path);
+    }
+    free(text);
+    return good;
+}
+
+int command_gen(int argc, char **argv) {
+    struct arguments arguments = {
+        .seed = fresh_seed(), .count = 1, .ops = 32, .unit_budget = UINT64_MAX, .target = &cli_targets[0]};
+    argp_parse(&parser, argc, argv, 0, NULL, &arguments);
+    if (arguments.unit_budget == UINT64_MAX)
+        arguments.unit_budget = default_unit_budget(arguments.target);
+    if (arguments.directory && mkdir(arguments.directory, 0777) != 0 && errno != EEXIST) {
+        complain_errno("%s", arguments.directory);
+        return EXIT_BAD;
+    }
+    struct seq seq;
+    sequence_allocate(&seq, arguments.target->geometry);
+    bool good = true;
+    for (uint64_t i = 0; i < arguments.count && good; i++) {
+        generate(&seq, &arguments, i);
+        good = write_one(&arguments, &seq, i);
+    }
+    sequence_free(&seq);
+    if (good && arguments.directory)
+        printf("%llu sequences in %s; seed %llu\n", (unsigned long long)arguments.count, arguments.directory,
+               (unsigned long long)arguments.seed);
+    return good ? EXIT_AGREE : EXIT_BAD;
+}

@@ -1,0 +1,161 @@
+/*
+ * rescind shrink: reduces a failing sequence to what its signature needs.
+ */
+#include "cli/files.h"
+#include "cli/progress.h"
+#include "cli/worker.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { OPTION_BUDGET = 256, OPTION_COMPARE, OPTION_SEED, OPTION_TARGET, OPTION_TIMEOUT, OPTION_RAW };
+enum { MEMO_COUNT = 1 << 14, BUDGET_DEFAULT = 5000 };
+
+struct arguments {
+    enum harness_compare compare;
+    const struct cli_target *target; /* NULL: as the file says */
+    uint64_t seed;
+    uint32_t timeout, budget;
+    bool raw;
+    const char *path, *output;
+};
+
+static const struct argp_option options[] = {
+    {"output", 'o', "FILE", 0, "Where to write the shrunk sequence to", 0},
+    {"budget", OPTION_BUDGET, "N", 0, "Run at most so many candidates (default: 5000)", 0},
+    {"compare", OPTION_COMPARE, "log|full", 0, "As in run (default: log)", 0},
+    {"target", OPTION_TARGET, "small|real|auto", 0, "As in run (default: auto)", 0},
+    {"seed", OPTION_SEED, "N", 0, "As in run (default: 0)", 0},
+    {"timeout", OPTION_TIMEOUT, "SECONDS", 0, "As in run (default: 10)", 0},
+    {"raw", OPTION_RAW, NULL, 0, "As in run", 0},
+    {0},
+};
+
+static error_t parse(int key, char *argument, struct argp_state *state) {
+    struct arguments *arguments = state->input;
+    switch (key) {
+    case 'o':
+        arguments->output = argument;
+        return 0;
+    case OPTION_BUDGET:
+        arguments->budget = (uint32_t)option_number(argument, "budget", 1, UINT32_MAX, state);
+        return 0;
+    case OPTION_COMPARE:
+        arguments->compare = option_compare(argument, state);
+        return 0;
+    case OPTION_TARGET:
+        arguments->target = option_target(argument, state);
+        return 0;
+    case OPTION_SEED:
+        arguments->seed = option_number(argument, "seed", 0, INT64_MAX, state);
+        return 0;
+    case OPTION_TIMEOUT:
+        arguments->timeout = (uint32_t)option_number(argument, "timeout", 1, WORKER_TIMEOUT_MAX, state);
+        return 0;
+    case OPTION_RAW:
+        arguments->raw = true;
+        return 0;
+    case ARGP_KEY_ARG:
+        if (arguments->path)
+            argp_error(state, "unexpected argument '%s'", argument);
+        arguments->path = argument;
+        return 0;
+    case ARGP_KEY_END:
+        if (!arguments->path || !arguments->output)
+            argp_usage(state);
+        return 0;
+    }
+    return ARGP_ERR_UNKNOWN;
+}
+
+static const struct argp parser = {options,
+                                   parse,
+                                   "FILE -o FILE",
+                                   "Reduces a failing sequence as far as it keeps its signature.\v"
+                                   "Exit status: 0 shrunk, 2 bad input or usage, or the sequence does not fail.",
+                                   NULL,
+                                   NULL,
+                                   NULL};
+
+struct shrinking {
+    struct worker *worker;
+    struct progress *progress;
+    struct worker_job job;
+    uint32_t tried, smallest;
+    char signature[HARNESS_SIGNATURE_MAX];
+};
+
+/* The signature that the sequence fails with is put into `outcome`; false if it does not fail. */
+static bool fails(struct shrinking *shrinking, const struct seq *seq, struct harness_outcome *outcome) {
+    struct worker_answer answer;
+    worker_run(shrinking->worker, seq, &shrinking->job, &answer);
+    *outcome = answer.outcome;
+    return outcome->verdict == HARNESS_FINDING;
+}
+
+static bool still_fails(void *context, const struct seq *seq) {
+    struct shrinking *shrinking = context;
+    struct harness_outcome outcome;
+    bool same = fails(shrinking, seq, &outcome) && strcmp(outcome.signature, shrinking->signature) == 0;
+    shrinking->tried++;
+    if (same && seq->count < shrinking->smallest)
+        shrinking->smallest = seq->count;
+    progress_set(shrinking->progress, "%u candidates tried, %u operations left", shrinking->tried, shrinking->smallest);
+    return same;
+}
+
+static void describe(struct seq *seq, const struct arguments *arguments, const char *signature, uint32_t before) {
+    struct seq_meta *meta = &seq->meta;
+    snprintf(meta->check, sizeof meta->check, "%.*s", (int)sizeof meta->check - 1, signature);
+    if (!meta->origin[0])
+        snprintf(meta->origin, sizeof meta->origin, "shrunk from %.100s, %u operations", file_name(arguments->path),
+                 before);
+}
+
+static int shrink(struct shrinking *shrinking, struct seq *seq, const struct arguments *arguments) {
+    struct harness_outcome outcome;
+    if (!fails(shrinking, seq, &outcome)) {
+        progress_hide(shrinking->progress);
+        complain("%s: does not fail, so there is nothing to shrink", arguments->path);
+        return EXIT_BAD;
+    }
+    memcpy(shrinking->signature, outcome.signature, sizeof shrinking->signature);
+    uint32_t before = shrinking->smallest = seq->count;
+    uint64_t *memo = allocate(MEMO_COUNT * sizeof *memo);
+    memset(memo, 0, MEMO_COUNT * sizeof *memo);
+    uint32_t calls = seq_shrink(seq, still_fails, shrinking, arguments->budget, memo, MEMO_COUNT);
+    free(memo);
+    progress_hide(shrinking->progress);
+    describe(seq, arguments, shrinking->signature, before);
+    size_t length;
+    char *text = sequence_text(seq, &length);
+    bool good = file_replace(arguments->output, text, length);
+    free(text);
+    if (good)
+        printf("%s: %u operations before, %u after, %u candidates run; seed %llu\n%s\n", arguments->output, before,
+               seq->count, calls, (unsigned long long)arguments->seed, shrinking->signature);
+    return good ? EXIT_AGREE : EXIT_BAD;
+}
+
+int command_shrink(int argc, char **argv) {
+    struct arguments arguments = {.compare = HARNESS_LOG, .timeout = WORKER_TIMEOUT_DEFAULT, .budget = BUDGET_DEFAULT};
+    argp_parse(&parser, argc, argv, 0, NULL, &arguments);
+    const struct cli_target *raw_target = arguments.target ? arguments.target : &cli_targets[0];
+    struct seq seq;
+    if (!sequence_load(&seq, arguments.path, arguments.raw ? raw_target->geometry : NULL))
+        return EXIT_BAD;
+    const struct cli_target *target = arguments.target ? arguments.target : cli_target_of(&seq);
+    seq.geometry = target->geometry;
+    struct progress progress;
+    progress_start(&progress);
+    struct shrinking shrinking = {
+        .worker = worker_new(arguments.timeout, &progress),
+        .progress = &progress,
+        .job = {target, arguments.compare, arguments.seed, false},
+    };
+    int status = shrink(&shrinking, &seq, &arguments);
+    worker_free(shrinking.worker);
+    sequence_free(&seq);
+    return status;
+}
