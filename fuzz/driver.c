@@ -20,7 +20,7 @@ size_t LLVMFuzzerCustomCrossOver(const uint8_t *a, size_t a_size, const uint8_t 
 
 enum {
     FRESH_OPS_MAX = 32, /* operations of a sequence generated anew */
-    FRESH_ONE_IN = 64,  /* mutations that start over */
+    FRESH_ONE_IN = 2,   /* mutations that start over: a guided search alone stays too long where it was */
     RAW_ONE_IN = 8,     /* mutations and crossings of bytes, not of operations */
     SEQUENCES = 3,
 };

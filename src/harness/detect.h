@@ -10,7 +10,6 @@
 struct detector {
     struct harness *harness;
     struct mirror *mirror;
-    struct walk_cursor cursor;
     struct rescind_log log;
     const char *seen; /* the first difference, or NULL */
 };

@@ -2,13 +2,14 @@
  * The harness's own copy of a target's nodes and of the links between its page tables, kept up by the target's log.
  *
  * The log comparison reads it instead of asking the target again; a full comparison does not use it. Numbers of runs
- * and operations stand for "in this run" and "in this operation", so that nothing has to be cleared. Depends on the
- * walker and the target interface.
+ * and operations stand for "in this run" and "in this operation", so that nothing has to be cleared. Keeps digests of
+ * what nodes and tables say. Depends on the walker, the target interface and the oracle's digests.
  */
 #ifndef RESCIND_HARNESS_MIRROR_H
 #define RESCIND_HARNESS_MIRROR_H
 
 #include "harness/walk.h"
+#include "oracle/oracle.h"
 
 #include <stddef.h>
 
@@ -17,7 +18,9 @@ struct mirror_node {
     uint64_t run;                          /* alive in the run of that number */
     uint64_t run_before;                   /* likewise, before that operation */
     uint64_t logged;                       /* in the operation of that number */
-    uint64_t checked;                      /* its units and leaves were compared in the operation of that number */
+    uint64_t units;                        /* what its units add to the mirror's digest of mappings */
+    uint64_t digest_run;                   /* `units` and `leaves` are 0 in any other run */
+    uint64_t leaves;                       /* what its leaves must add to the digest of the tables */
     uint64_t children_run;                 /* `children` is 0 in any other run */
     uint32_t children;                     /* live nodes whose parent it is */
 };
@@ -28,6 +31,7 @@ struct mirror_table {
     uint64_t frame, unit;
     uint64_t run;                       /* linked in the run of that number */
     uint64_t linked;                    /* since the operation of that number */
+    uint64_t leaves;                    /* what its entries add to the digest of the tables */
     uint32_t pd;                        /* the target's index */
     uint32_t parent, index;             /* slot and entry of the table that refers to it */
     uint32_t first_child, next_sibling; /* slots */
@@ -43,6 +47,7 @@ struct mirror_space {
 struct mirror_pd {
     struct mirror_space space[ABI_KINDS];
     uint64_t root_table;
+    uint32_t id;      /* the oracle's */
     uint64_t run;     /* known in the run of that number */
     uint64_t touched; /* in the operation of that number */
 };
@@ -59,6 +64,13 @@ struct mirror {
     uint32_t pds;               /* alive, PHYS aside */
     uint32_t touched_count;
     uint64_t run, operation; /* numbers; never 0 */
+
+    /* Digests as in oracle.h; of table leaves with their level in place of the parent's PD, and no parent's unit. */
+    bool doubtful; /* an entry that refers to a table takes rights away: digests, which look at leaves only, mean
+                      nothing */
+    uint64_t units_digest;  /* of the mappings that the nodes stand for, those of PHYS aside */
+    uint64_t leaves_digest; /* of the leaves that the nodes call for */
+    uint64_t tables_digest; /* of the leaves in the linked tables */
 };
 
 /* The live node of that index, or NULL. */
@@ -95,14 +107,21 @@ void mirror_next(struct mirror *mirror);
 /* Notes that a PD is to be looked at in this operation. */
 void mirror_touch(struct mirror *mirror, uint32_t pd);
 
-/* A PD came (with its root table) or went. False: its root table is linked somewhere already, or not live. */
-bool mirror_add_pd(struct mirror *mirror, uint32_t pd, uint64_t root_table);
+/* A PD came (with its root table, and the oracle's id) or went. False: its root table is linked somewhere already, or
+ * not live, or an entry in it is not what a kernel may store. */
+bool mirror_add_pd(struct mirror *mirror, uint32_t pd, uint64_t root_table, uint32_t id);
 void mirror_remove_pd(struct mirror *mirror, uint32_t pd);
 
 /* Copies a node as it is now; once in an operation. False: its PD is not known. */
 bool mirror_update_node(struct mirror *mirror, uint32_t node);
 
-/* Follows stores to tables: first all that unlink, then all that link. False: a table is linked twice. */
+/* Enters what a live node, whose view is well-formed, stands for into the digests, or, where it is gone, takes it out.
+ * The node's parent was updated before, if it had to be. False: the node does not lie within its parent. */
+bool mirror_digest_node(struct mirror *mirror, uint32_t node);
+
+/* Follows stores to tables: first all that unlink, then those that change leaves, then all that link. False: a table is
+ * linked twice or has become empty, or an entry does not hold what was stored last, or nothing that a kernel may store.
+ */
 bool mirror_update_tables(struct mirror *mirror, const struct rescind_store *stores, uint32_t count);
 
 #endif

@@ -144,7 +144,6 @@ static void free_node(struct node *node) {
     if (node->listed && node->space->kind == ABI_MEM) {
         list_remove(&uncoalesced, node);
     }
-    arch_range_vanished(pd_index(node->space->pd), node->space->kind, node->base, node->order);
     range_stored(node);
     index_remove(node->space, node);
     unlink_child(node);
@@ -282,7 +281,6 @@ static void halve_node(struct node *node, struct node *twin_parent) {
         .charged = node->charged,
     };
     struct node *twin = new_node(&contents, twin_parent);
-    arch_range_vanished(pd_index(twin->space->pd), twin->space->kind, twin->base, twin->order);
     node->twin = twin;
     for (struct node *child = node->first_child; child;) {
         KSTEP();

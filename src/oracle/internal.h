@@ -58,6 +58,7 @@ struct oracle {
     uint32_t pd_top;         /* no PD with this id or above has lived since reset */
     uint32_t pd_count;       /* alive, root included, PHYS not */
     uint32_t pd_lowest_free; /* id; beyond the last one if there is none */
+    uint64_t digest;         /* of all mappings but those of PHYS */
     uint32_t stamp;          /* of the present walk; every walk has its own */
 
     struct record *records;
@@ -159,6 +160,9 @@ uint32_t mapping_make(struct oracle *o, uint32_t parent, uint32_t extent, const 
 
 /* Removes a mapping. Its children, if any are left, become root mappings. */
 void mapping_remove(struct oracle *o, uint32_t index);
+
+/* Gives a mapping other rights. */
+void mapping_lower(struct oracle *o, uint32_t index, uint8_t rights);
 
 /* Puts a mapping below another parent (ORACLE_NONE: makes it a root mapping). */
 void mapping_move(struct oracle *o, uint32_t index, uint32_t parent);

@@ -106,6 +106,7 @@ static void boot(struct oracle *o) {
     o->extent_free = ORACLE_NONE;
     o->extents[EXTENT_PHYS] = (struct extent){.copy = ORACLE_NONE};
     o->stamp = 0;
+    o->digest = 0;
     o->pd_count = 0;
     pd_init(o, ORACLE_PHYS);
     o->pds[ORACLE_PHYS].alive = true;
@@ -221,6 +222,10 @@ struct oracle_mapping *oracle_next(const struct oracle *o, uint32_t pd, uint8_t 
 
 uint64_t oracle_units(const struct oracle *o, uint32_t pd, uint8_t kind) {
     return pd == ORACLE_PHYS && kind == ABI_MEM ? o->geometry.kernel_frame : space_asked_for(o, pd, kind)->units;
+}
+
+uint64_t oracle_digest(const struct oracle *o) {
+    return o->digest;
 }
 
 bool oracle_alive(const struct oracle *o, uint32_t pd) {

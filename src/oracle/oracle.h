@@ -39,7 +39,7 @@ struct oracle_policy {
 };
 extern const struct oracle_policy oracle_policy_exact, oracle_policy_nova;
 
-/* One mapping of one unit. Read-only for others, except `tag`. */
+/* One mapping of one unit. Read-only for others. */
 struct oracle_mapping {
     uint64_t unit, resource; /* OBJ: resource is the oracle's id of the PD named */
     uint32_t pd;             /* oracle's PD id, ORACLE_PHYS included */
@@ -47,7 +47,6 @@ struct oracle_mapping {
     uint32_t parent; /* record index or ORACLE_NONE */
     uint32_t first_child, next_sibling, previous_sibling;
     uint32_t extent; /* identity of the delegate call and source extent that made it */
-    uint32_t tag;    /* for the comparer: zeroed when the record is made, never read by the oracle */
 };
 
 /* One unit whose mapping changed in the last commit; listed at least once, at most a few times. */
@@ -114,6 +113,41 @@ struct oracle_mapping *oracle_next(const struct oracle *oracle, uint32_t pd, uin
 
 /* Mapped units of a space; PHYS included. */
 uint64_t oracle_units(const struct oracle *oracle, uint32_t pd, uint8_t kind);
+
+/*
+ * Digests: sums, modulo 2^64, of one hashed number for each mapping. Equal sets of mappings have equal sums, and a sum
+ * follows every change at once, so that whoever keeps one of his own need not compare set with set. Unequal sets with
+ * equal sums are as likely as a guessed 64-bit number.
+ *
+ * A mapping's key is a sum of multiples, so that the keys of neighbouring units of a range, whose resource and parent's
+ * unit rise with the unit, differ by a constant (ORACLE_KEY_STEP).
+ */
+#define ORACLE_KEY_UNIT UINT64_C(0x9e3779b97f4a7c15)
+#define ORACLE_KEY_RESOURCE UINT64_C(0xc2b2ae3d27d4eb4f)
+#define ORACLE_KEY_PARENT_UNIT UINT64_C(0x165667b19e3779f9)
+#define ORACLE_KEY_STEP (ORACLE_KEY_UNIT + ORACLE_KEY_RESOURCE + ORACLE_KEY_PARENT_UNIT)
+
+/* parent_pd ORACLE_NONE: a root mapping. */
+static inline uint64_t oracle_key(uint32_t pd, unsigned kind, uint64_t unit, uint64_t resource, unsigned rights,
+                                  uint32_t parent_pd, uint64_t parent_unit) {
+    return (((uint64_t)pd << 2 | kind) * UINT64_C(0xff51afd7ed558ccd)) + unit * ORACLE_KEY_UNIT +
+           resource * ORACLE_KEY_RESOURCE + rights * UINT64_C(0xc4ceb9fe1a85ec53) +
+           (parent_pd + UINT64_C(1)) * UINT64_C(0x27d4eb2f165667c5) + parent_unit * ORACLE_KEY_PARENT_UNIT;
+}
+
+/* What `count` mappings add to a digest whose keys start at `key` and differ by `step`. */
+static inline uint64_t oracle_hash_keys(uint64_t key, uint64_t step, uint64_t count) {
+    uint64_t sum = 0;
+    for (uint64_t i = 0; i < count; i++, key += step) {
+        uint64_t x = (key ^ key >> 32) * UINT64_C(0xd6e8feb86659fd93);
+        x = (x ^ x >> 29) * UINT64_C(0xa0761d6478bd642f);
+        sum += x ^ x >> 32;
+    }
+    return sum;
+}
+
+/* Of all mappings, those of PHYS aside. */
+uint64_t oracle_digest(const struct oracle *oracle);
 
 bool oracle_alive(const struct oracle *oracle, uint32_t pd);          /* PHYS always is */
 uint32_t oracle_pd_limit(const struct oracle *oracle);                /* ids are below */

@@ -108,8 +108,7 @@ static void take_rights(struct oracle *o, uint8_t rights) {
         if (!rights_exist(o, m->kind, left)) {
             mapping_remove(o, o->covered[n]);
         } else if (left != m->rights) {
-            m->rights = left;
-            note_change(o, m);
+            mapping_lower(o, o->covered[n], left);
         }
     }
 }

@@ -151,7 +151,6 @@ static inline uint32_t record_make(struct oracle *o, const struct oracle_mapping
     record->mapping.parent = record->mapping.first_child = ORACLE_NONE;
     record->mapping.next_sibling = record->mapping.previous_sibling = ORACLE_NONE;
     record->mapping.extent = extent;
-    record->mapping.tag = 0;
     record->mark = 0;
     record->next_capability = record->previous_capability = ORACLE_NONE;
     return space_insert(o, space_of(o, as->pd, as->kind), as->unit, index) ? index : ORACLE_NONE;
@@ -201,9 +200,27 @@ static inline void detach(struct oracle *o, uint32_t index) {
     }
 }
 
+/* What a mapping adds to the digest as it is now. */
+static uint64_t digest_of(const struct oracle *o, uint32_t index) {
+    const struct oracle_mapping *m = mapping_of(o, index);
+    const struct oracle_mapping *above = m->parent == ORACLE_NONE ? NULL : mapping_of(o, m->parent);
+    uint64_t key = oracle_key(m->pd, m->kind, m->unit, m->resource, m->rights, above ? above->pd : ORACLE_NONE,
+                              above ? above->unit : 0);
+    return oracle_hash_keys(key, 0, 1);
+}
+
 void mapping_move(struct oracle *o, uint32_t index, uint32_t parent) {
+    o->digest -= digest_of(o, index);
     detach(o, index);
     attach(o, index, parent);
+    o->digest += digest_of(o, index);
+}
+
+void mapping_lower(struct oracle *o, uint32_t index, uint8_t rights) {
+    o->digest -= digest_of(o, index);
+    mapping_of(o, index)->rights = rights;
+    o->digest += digest_of(o, index);
+    note_change(o, mapping_of(o, index));
 }
 
 /* ---- extents ---- */
@@ -278,6 +295,7 @@ uint32_t mapping_make(struct oracle *o, uint32_t parent, uint32_t extent, const 
     if (as->kind == ABI_OBJ) {
         capability_add(o, index);
     }
+    o->digest += digest_of(o, index);
     note_change(o, as);
     return index;
 }
@@ -295,6 +313,7 @@ void mapping_remove(struct oracle *o, uint32_t index) {
     while (m->first_child != ORACLE_NONE) {
         mapping_move(o, m->first_child, ORACLE_NONE);
     }
+    o->digest -= digest_of(o, index);
     detach(o, index);
     extent_remove(o, m->extent);
     if (m->kind == ABI_OBJ) {

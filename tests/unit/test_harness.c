@@ -338,7 +338,7 @@ static void log_no_pds(struct rescind_log *log) {
 
 static void log_overflow(struct rescind_log *log) {
     log->overflow = true;
-    log->node_count = log->store_count = log->vanished_count = log->pd_count = 0;
+    log->node_count = log->store_count = log->pd_count = 0;
 }
 
 static void call_code(uint64_t word[ABI_WORDS]) {

@@ -67,7 +67,8 @@ struct rescind_pd_view {
 
 /* One store to a page-table entry, in program order. */
 struct rescind_store {
-    uint64_t entry; /* physical address of the entry: frame of the table << 12 | index * 8 */
+    uint64_t entry;  /* physical address of the entry: frame of the table << 12 | index * 8 */
+    uint64_t before; /* what it held */
     uint64_t value;
 };
 
@@ -83,23 +84,14 @@ struct rescind_node_change {
 };
 
 /*
- * What the last call stored. Every node appears at most once; a node that vanished appears too. `vanished` lists each
- * range that stopped being covered by the node that covered it (pd, kind, base, order at that moment). `pds` lists PDs
- * created or destroyed, in order, each at most once. With `overflow` the log is incomplete and only a full comparison
- * will do.
+ * What the last call stored. Every node appears at most once; a node that vanished appears too. `pds` lists PDs created
+ * or destroyed, in order, each at most once. With `overflow` the log is incomplete and only a full comparison will do.
  */
-struct rescind_vanished {
-    uint64_t base;
-    uint32_t pd;
-    uint8_t kind, order;
-};
-
 struct rescind_log {
     const struct rescind_store *stores;
     const struct rescind_node_change *nodes;
-    const struct rescind_vanished *vanished;
     const uint32_t *pds;
-    uint32_t store_count, node_count, vanished_count, pd_count;
+    uint32_t store_count, node_count, pd_count;
     bool overflow;
 };
 

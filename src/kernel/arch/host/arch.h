@@ -23,10 +23,9 @@ struct host {
     struct rescind_hooks hooks;
     uint64_t steps; /* of the current call */
     bool overflow;
-    uint32_t store_count, node_count, vanished_count, pd_count;
+    uint32_t store_count, node_count, pd_count;
     struct rescind_store stores[HOST_LOG_STORES];
     struct rescind_node_change nodes[HOST_LOG_NODES];
-    struct rescind_vanished vanished[HOST_LOG_NODES];
     uint32_t pds[HOST_LOG_PDS];
     uint32_t node_slot[GEO_NODES]; /* position in `nodes` + 1, or 0 */
 };
@@ -46,12 +45,13 @@ uint64_t arch_physical(const uint64_t *entry);
 
 /* The only way in which the kernel changes a page-table entry that may be live. */
 static inline void arch_store_entry(uint64_t *entry, uint64_t value) {
+    uint64_t before = *entry;
     *entry = value;
     if (__builtin_expect(host.store_count == HOST_LOG_STORES, 0)) {
         host.overflow = true;
         return;
     }
-    host.stores[host.store_count++] = (struct rescind_store){arch_physical(entry), value};
+    host.stores[host.store_count++] = (struct rescind_store){arch_physical(entry), before, value};
 }
 
 /* To be called after storing to a mapping node; `what` are RESCIND_NODE_... bits. */
@@ -66,16 +66,6 @@ static inline void arch_node_stored(uint32_t node, uint32_t what) {
     }
     host.nodes[host.node_count++] = (struct rescind_node_change){node, what};
     host.node_slot[node] = host.node_count;
-}
-
-/* To be called when a range stops being covered by the node that covered it. */
-static inline void arch_range_vanished(uint32_t pd, uint8_t kind, uint64_t base, uint8_t order) {
-    if (__builtin_expect(host.vanished_count == HOST_LOG_NODES, 0)) {
-        host.overflow = true;
-        return;
-    }
-    host.vanished[host.vanished_count++] =
-        (struct rescind_vanished){.base = base, .pd = pd, .kind = kind, .order = order};
 }
 
 /* To be called when a PD came to be or is gone. */

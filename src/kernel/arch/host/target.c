@@ -60,7 +60,6 @@ static void begin(void) {
     host.overflow = false;
     host.store_count = 0;
     host.node_count = 0;
-    host.vanished_count = 0;
     host.pd_count = 0;
 }
 
@@ -79,11 +78,9 @@ static void target_log(struct rescind_log *log) {
     *log = (struct rescind_log){
         .stores = host.stores,
         .nodes = host.nodes,
-        .vanished = host.vanished,
         .pds = host.pds,
         .store_count = host.store_count,
         .node_count = host.node_count,
-        .vanished_count = host.vanished_count,
         .pd_count = host.pd_count,
         .overflow = host.overflow,
     };
