@@ -217,9 +217,18 @@ static uint64_t selector_of(const struct harness *harness, uint32_t caller, stru
     return oracle_selector(harness->oracle, caller, harness->id_of_name[cap.value]);
 }
 
+/* Sequences write units up to twice a space's size. The last quarter of these counts back from 2^64, so that sums may
+ * wrap. */
+static uint64_t unit_of(const struct harness *harness, const struct seq_op *op, uint64_t unit) {
+    uint8_t kind = op->code == SEQ_CREATE_PD ? (uint8_t)ABI_OBJ : op->kind;
+    uint64_t size =
+        UINT64_C(1) << (kind == ABI_PIO ? harness->geometry.pio_log2 : space_log2(harness, ORACLE_ROOT, kind));
+    return unit < size + size / 2 ? unit : unit - 2 * size;
+}
+
 /* The call that an operation stands for; fields that it does not have are zero. */
 static struct oracle_call resolve(const struct harness *harness, const struct seq_op *op, uint32_t caller) {
-    struct oracle_call call = {.caller = caller, .base = op->base};
+    struct oracle_call call = {.caller = caller, .base = unit_of(harness, op, op->base)};
     call.pd_selector = op->pd.mode == SEQ_CAP_NONE && (op->code == SEQ_DELEGATE || op->code == SEQ_REVOKE)
                            ? 0
                            : selector_of(harness, caller, op->pd);
@@ -243,7 +252,7 @@ static struct oracle_call resolve(const struct harness *harness, const struct se
         call.order = op->order;
         call.mask = op->mask;
         call.to_cap = op->pd.mode != SEQ_CAP_NONE;
-        call.destination = op->destination;
+        call.destination = unit_of(harness, op, op->destination);
         break;
     default:
         call.operation = ABI_REVOKE;

@@ -50,8 +50,8 @@ struct seq_op {
     uint8_t mask;          /* rights */
     struct seq_cap pd;     /* payer, destination, place of a remote revoke, PD to destroy */
     struct seq_cap filter; /* of a directed revoke */
-    uint64_t base;         /* first unit, unit, or selector to be filled */
-    uint64_t destination;  /* delegate: destination base */
+    uint64_t base; /* first unit, unit, or selector to be filled; below twice the space's size, see docs/sequences.md */
+    uint64_t destination; /* delegate: destination base */
 };
 
 /* Sizes that the codec needs; fill from the target's geometry. Units are log2. */

@@ -26,13 +26,15 @@ static struct seq_cap wrong_cap(const struct seq_geometry *geometry, struct seq_
     return (struct seq_cap){.mode = SEQ_CAP_SELECTOR, .value = (uint16_t)(selector & UINT16_MAX)};
 }
 
-static uint64_t wrong_unit(struct seq_random *random, uint64_t value, uint64_t limit) {
-    switch (seq_random_below(random, 4)) {
-    case 0:
-        return limit / 2 + seq_random_below(random, limit / 2);
+static uint64_t wrong_unit(struct seq_random *random, const struct seq_op *op, uint64_t value, uint64_t limit) {
+    switch (seq_random_below(random, 5)) {
+    case 0: /* ends where sums wrap */
+        return limit - ((uint64_t)1 << op->order);
     case 1:
-        return limit / 2;
+        return limit / 2 + seq_random_below(random, limit / 2);
     case 2:
+        return limit / 2;
+    case 3:
         return seq_random_below(random, limit);
     default:
         return value + 1;
@@ -58,7 +60,7 @@ static uint64_t wrong_value(const struct seq_geometry *geometry, struct seq_rand
         return often ? seq_random_below(random, limit) : value & ~(uint64_t)1;
     case SEQ_TYPE_UNIT:
     case SEQ_TYPE_SELECTOR:
-        return wrong_unit(random, value, limit);
+        return wrong_unit(random, op, value, limit);
     default:
         return seq_random_below(random, limit);
     }
