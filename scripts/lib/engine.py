@@ -36,12 +36,19 @@ def pack(rescind, source, output):
     subprocess.run([rescind, "pack", "--raw", source, "-o", output], check=True, stdout=subprocess.DEVNULL)
 
 
-def signature_of(rescind, sequence):
-    """What a sequence fails with; None if all agrees. Anything but these two raises."""
-    done = subprocess.run([rescind, "run", "--json", sequence], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+def failure_of(rescind, sequence, compare="log"):
+    """The signature that a sequence fails with and the index of the operation; (None, ...) if all agrees. Anything but
+    these two raises."""
+    done = subprocess.run([rescind, "run", "--json", f"--compare={compare}", sequence], stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE)
     if done.returncode not in (0, 1):
         raise RuntimeError(done.stderr.decode(errors="replace").strip() or f"rescind run {sequence} failed")
-    return json.loads(done.stdout)["signature"]
+    outcome = json.loads(done.stdout)
+    return outcome["signature"], outcome["failed_at"]
+
+
+def signature_of(rescind, sequence):
+    return failure_of(rescind, sequence)[0]
 
 
 class Process:

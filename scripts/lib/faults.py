@@ -2,7 +2,7 @@
 
 Each chosen fault is searched for from an empty corpus, on one core, until the first finding, which is then shrunk.
 With --replay nothing is searched for: the sequence stored beside each fault must fail on the faulty kernel with the
-signature it names, and agree on the real one.
+signature it names, at the same operation whether the log or everything is compared, and agree on the real one.
 
 Exit status: 0 all killed (--control: all silent), 1 not so, 2 usage error or a failed build.
 """
@@ -267,9 +267,12 @@ def replay(tree, fault):
     if not tree.lay(fault):
         return "the patch does not apply"
     tree.make("rescind", jobs=os.cpu_count())
-    signature = engine.signature_of(tree.rescind, fault.stored)
+    signature, failed_at = engine.failure_of(tree.rescind, fault.stored)
     if not signature or not signature.startswith(check):
         return f"expected {check}, got {signature or 'agreement'}"
+    full = engine.failure_of(tree.rescind, fault.stored, "full")
+    if full != (signature, failed_at):
+        return f"--compare=full finds {full[0]} at operation {full[1]}, --compare=log {signature} at {failed_at}"
     return None
 
 

@@ -156,9 +156,8 @@ class Session:
         operations = self.operations + sum(count[1] for count in counts)
         spent = self.arguments.seconds - max(0, end - time.monotonic())
         corpus = len(os.listdir(self.corpora(target)[0]))
-        self.status.show(f"{spent:4.0f} of {self.arguments.seconds} s  {target}: {executions:,} executions, "
-                         f"{operations / max(spent, 1):,.0f} operations/s, corpus {corpus:,}, "
-                         f"findings {len(self.findings)}")
+        self.status.show(f"{spent:.0f}/{self.arguments.seconds} s  {target}  {executions:,} runs  "
+                         f"{operations / max(spent, 1):,.0f} ops/s  corpus {corpus:,}  findings {len(self.findings)}")
 
 
 def measure_coverage(session):
