@@ -5,7 +5,7 @@
 
 enum { POISON = 0xdf, LARGEST_OBJECT = 1 << 14 };
 
-/* What a free object looks like; filled at the first boot. */
+/* What a released object looks like. */
 static unsigned char poisoned[LARGEST_OBJECT];
 
 static void *object_at(const struct pool *pool, uint32_t index) {
@@ -24,15 +24,10 @@ static bool still_poisoned(const struct pool *pool, uint32_t index) {
 
 void pool_reset(struct pool *pool) {
     KASSERT(pool->bytes <= LARGEST_OBJECT);
-    if (pool->poisoned == 0) {
-        __builtin_memset(poisoned, POISON, pool->bytes);
-        arch_forbid(pool->memory, (uint64_t)pool->capacity * pool->bytes);
-    }
-    for (uint32_t i = 0; i < pool->fresh; i++) {
-        pool->in_use[i] = 0;
-        arch_permit(object_at(pool, i), pool->bytes);
-        poison_object(pool, i);
-    }
+    __builtin_memset(poisoned, POISON, pool->bytes);
+    arch_forbid(pool->memory, (uint64_t)(pool->booted ? pool->fresh : pool->capacity) * pool->bytes);
+    __builtin_memset(pool->in_use, 0, pool->fresh);
+    pool->booted = true;
     pool->fresh = 0;
     pool->freed_count = 0;
     pool->used = 0;
@@ -40,11 +35,10 @@ void pool_reset(struct pool *pool) {
 
 uint32_t pool_take(struct pool *pool) {
     KASSERT(pool->used < pool->capacity);
-    uint32_t index = pool->freed_count > 0 ? pool->freed[--pool->freed_count] : pool->fresh++;
+    bool again = pool->freed_count > 0;
+    uint32_t index = again ? pool->freed[--pool->freed_count] : pool->fresh++;
     arch_permit(object_at(pool, index), pool->bytes);
-    if (index >= pool->poisoned) {
-        pool->poisoned = index + 1;
-    } else if (!still_poisoned(pool, index)) {
+    if (again && !still_poisoned(pool, index)) {
         arch_stop(RESCIND_STOP_MEMORY, "a free object was written to", __func__);
     }
     pool->in_use[index] = 1;

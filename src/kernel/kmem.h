@@ -1,6 +1,6 @@
 /*
- * Kernel memory: fixed pools of equal objects. Free objects are poisoned, so that a store to one is found when it is
- * taken again, and a second release at once.
+ * Kernel memory: fixed pools of equal objects. A released object is poisoned, so that a store to it is found when it is
+ * taken again; a second release is found at once.
  */
 #ifndef RESCIND_KMEM_H
 #define RESCIND_KMEM_H
@@ -14,9 +14,9 @@ struct pool {
     uint8_t *in_use;   /* one byte an object */
     uint32_t bytes;    /* size of an object */
     uint32_t capacity; /* objects */
-    uint32_t fresh;    /* objects below were taken at least once since boot */
-    uint32_t poisoned; /* objects below were taken at least once ever: they hold poison while they are free */
+    uint32_t fresh;    /* objects below were taken since boot: those that are free hold poison */
     uint32_t freed_count, used;
+    bool booted;
 };
 
 /* Declares a pool of the objects of an array. */
