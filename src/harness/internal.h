@@ -184,11 +184,11 @@ const char *compare_log(struct harness *harness);
 const struct flaw_info *flaw_info(enum flaw flaw);
 const char *code_name(uint64_t code);
 const char *kind_name(uint8_t kind);
-void write_signature(const struct harness *harness, char text[HARNESS_SIGNATURE_MAX]);
+void write_signature(const struct harness *harness, char buffer[HARNESS_SIGNATURE_MAX]);
 
 /* ---- report.c ---- */
 
-void write_report(const struct harness *harness, char text[HARNESS_REPORT_MAX]);
+void write_report(const struct harness *harness, char buffer[HARNESS_REPORT_MAX]);
 
 /* ---- text.c: bounded text ---- */
 
