@@ -221,25 +221,36 @@ static void follow_nodes(struct detector *detector) {
     }
 }
 
-/* Takes over the nodes of one ordered index as they are. */
-static void take_nodes(struct detector *detector, uint32_t root) {
+/* Does `what` with each node of an ordered index. */
+static void each_node(struct detector *detector, uint32_t root, bool (*what)(struct mirror *mirror, uint32_t node)) {
     struct mirror *mirror = detector->mirror;
     uint32_t stack[TREE_DEPTH_MAX + 2];
     unsigned depth = 0;
-    uint32_t taken = 0;
+    uint32_t done = 0;
     stack[depth++] = root;
-    while (depth && taken <= mirror->target->node_limit) {
+    while (depth && done <= mirror->target->node_limit) {
         uint32_t index = stack[--depth];
         if (index == RESCIND_NONE)
             continue;
-        if (depth >= TREE_DEPTH_MAX || !mirror_update_node(mirror, index)) {
+        if (depth >= TREE_DEPTH_MAX || !what(mirror, index)) {
             see(detector, "index");
             return;
         }
-        mirror_digest_node(mirror, index);
         stack[depth++] = mirror->node[index].view.tree_left;
         stack[depth++] = mirror->node[index].view.tree_right;
-        taken++;
+        done++;
+    }
+}
+
+/* Does `what` with each node there is. */
+static void all_nodes(struct detector *detector, bool (*what)(struct mirror *mirror, uint32_t node)) {
+    const struct harness *harness = detector->harness;
+    each_node(detector, harness->target->phys_tree_root(ABI_MEM), what);
+    uint32_t limit = oracle_pd_limit(harness->oracle);
+    for (uint32_t id = ORACLE_ROOT; id < limit; id++) {
+        const struct mirror_pd *pd = mirror_pd_at(detector->mirror, kernel_pd(harness, id));
+        for (uint8_t kind = 0; kind < ABI_KINDS && pd; kind++)
+            each_node(detector, pd->space[kind].root, what);
     }
 }
 
@@ -247,22 +258,18 @@ void compare_log_start(struct harness *harness) {
     struct detector detector = {.harness = harness, .mirror = &harness->mirror};
     struct rescind_pd_view view;
     mirror_start(&harness->mirror);
-    take_nodes(&detector, harness->target->phys_tree_root(ABI_MEM));
     uint32_t limit = oracle_pd_limit(harness->oracle);
-    for (uint32_t id = ORACLE_ROOT; id < limit; id++) {
-        uint32_t kernel = kernel_pd(harness, id);
-        if (oracle_alive(harness->oracle, id) && harness->target->pd(kernel, &view))
-            mirror_add_pd(&harness->mirror, kernel, view.root_table, id);
-    }
     for (uint32_t id = ORACLE_ROOT; id < limit; id++) {
         uint32_t kernel = kernel_pd(harness, id);
         if (!oracle_alive(harness->oracle, id) || !harness->target->pd(kernel, &view))
             continue;
-        for (uint8_t kind = 0; kind < ABI_KINDS; kind++) {
+        mirror_add_pd(&harness->mirror, kernel, view.root_table, id);
+        for (uint8_t kind = 0; kind < ABI_KINDS; kind++)
             harness->mirror.pd[kernel].space[kind].root = view.tree_root[kind];
-            take_nodes(&detector, view.tree_root[kind]);
-        }
     }
+    /* A node's digest looks at its parent, which may be anywhere. */
+    all_nodes(&detector, mirror_update_node);
+    all_nodes(&detector, mirror_digest_node);
 }
 
 static const char *compare_all(struct harness *harness) {

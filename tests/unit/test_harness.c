@@ -539,6 +539,25 @@ static void test_overflowing_log_is_no_finding(void **state) {
     }
 }
 
+/* What is taken over after an overflow includes nodes whose parents are in PDs taken over later. */
+static void test_overflow_with_parents_in_later_pds(void **state) {
+    static const char backwards[] = "# rescind: 1\n# geometry: small\n"
+                                    "p1 = create_pd root payer=root sel=1\n"
+                                    "p2 = create_pd root payer=root sel=2\n"
+                                    "delegate root obj from=own base=0x1 order=0 to=p2 at=0x1 mask=m\n"
+                                    "delegate root mem from=phys base=0x10 order=2 to=p2 at=0x10 mask=rw\n"
+                                    "delegate p2 mem from=own base=0x10 order=2 to=p1 at=0x20 mask=rw\n"
+                                    "lookup p1 mem unit=0x20\n"
+                                    "revoke p2 mem base=0x11 order=0 mask=w scope=self place=own filter=none\n";
+    static struct harness_outcome outcome;
+    (void)state;
+    for (uint32_t from = 3; from < 8; from++) {
+        const struct lie overflow = {.from = from, .log = log_overflow};
+        run_lie(&overflow, backwards, HARNESS_LOG, &outcome);
+        assert_int_equal(outcome.verdict, HARNESS_AGREE);
+    }
+}
+
 /* ---- honest kernels ---- */
 
 static void run_random(const struct rescind_target *target, const struct seq_geometry *geometry, uint32_t runs,
@@ -783,6 +802,7 @@ int main(void) {
         cmocka_unit_test(test_fresh_lies_are_found_by_the_log),
         cmocka_unit_test(test_log_that_hides_changes),
         cmocka_unit_test(test_overflowing_log_is_no_finding),
+        cmocka_unit_test(test_overflow_with_parents_in_later_pds),
         cmocka_unit_test(test_names),
         cmocka_unit_test(test_too_many_mappings),
         cmocka_unit_test(test_foreign_target_is_refused),
