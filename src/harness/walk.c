@@ -123,44 +123,24 @@ void walk_skip(struct walk *walk) {
     walk->level++;
 }
 
-/* Whether the cursor's table translates the unit too. */
-static bool cursor_covers(const struct walk_cursor *cursor, const struct rescind_geometry *geometry, uint64_t root,
-                          uint64_t unit) {
-    unsigned shift = (cursor->level + 1) * geometry->level_bits;
-    return cursor->table && cursor->root == root && cursor->unit >> shift == unit >> shift;
-}
-
-enum walk_what walk_cursor_at(struct walk_cursor *cursor, const struct rescind_target *target, uint64_t root,
-                              uint64_t unit, struct walk_item *item) {
+enum walk_what walk_at(const struct rescind_target *target, uint64_t root, uint64_t unit, struct walk_item *item) {
     const struct rescind_geometry *geometry = &target->geometry;
-    if (!cursor_covers(cursor, geometry, root, unit))
-        *cursor = (struct walk_cursor){
-            .table = target->table(root), .root = root, .level = geometry->levels - 1u, .rights = ABI_MEM_RIGHTS};
-    cursor->unit = unit;
-    while (cursor->table) {
-        unsigned level = cursor->level;
+    const uint64_t *table = target->table(root);
+    unsigned level = geometry->levels - 1u;
+    uint8_t rights = ABI_MEM_RIGHTS;
+    bool reserved = false;
+    for (; table; level--) {
         uint64_t first = unit & ~(units_of(geometry, level) - 1);
-        uint64_t entry = cursor->table[(unit >> (level * geometry->level_bits)) & (entries(geometry) - 1)];
-        if (!entry) {
-            item->level = (uint8_t)level;
-            item->unit = first;
-            return item->what = WALK_END;
-        }
-        enum walk_what what = decode(geometry, level, first, entry, item);
-        item->rights = cursor->rights & ABI_R ? item->rights & cursor->rights : 0;
-        item->reserved |= cursor->reserved;
+        uint64_t entry = table[(unit >> (level * geometry->level_bits)) & (entries(geometry) - 1)];
+        enum walk_what what = walk_decode(geometry, level, first, entry, item);
+        item->rights = rights & ABI_R ? item->rights & rights : 0;
+        item->reserved |= reserved;
         if (what != WALK_TABLE)
             return what;
-        cursor->table = target->table(item->frame << FRAME_SHIFT);
-        cursor->level--;
-        cursor->rights = item->rights;
-        cursor->reserved = item->reserved;
+        table = target->table(item->frame << FRAME_SHIFT);
+        rights = item->rights;
+        reserved = item->reserved;
     }
-    *item = (struct walk_item){.what = WALK_DANGLING, .level = (uint8_t)cursor->level, .unit = unit};
+    *item = (struct walk_item){.what = WALK_DANGLING, .level = (uint8_t)level, .unit = unit};
     return WALK_DANGLING;
-}
-
-enum walk_what walk_at(const struct rescind_target *target, uint64_t root, uint64_t unit, struct walk_item *item) {
-    struct walk_cursor cursor = {0};
-    return walk_cursor_at(&cursor, target, root, unit, item);
 }

@@ -61,22 +61,8 @@ void walk_skip(struct walk *walk);
 enum walk_what walk_decode(const struct rescind_geometry *geometry, unsigned level, uint64_t unit, uint64_t entry,
                            struct walk_item *item);
 
-/* Where the last translation ended, so that the next one nearby need not start at the root. Zero it before the first
- * use, and whenever an entry may have changed. */
-struct walk_cursor {
-    const uint64_t *table; /* NULL: nothing is known */
-    uint64_t root, unit;
-    unsigned level;
-    uint8_t rights;
-    bool reserved;
-};
-
 /* The translation of one unit: WALK_LEAF, WALK_DANGLING, WALK_LEFTOVER, or WALK_END where there is none; then the
  * item's level and unit are those of the empty entry. */
-enum walk_what walk_cursor_at(struct walk_cursor *cursor, const struct rescind_target *target, uint64_t root,
-                              uint64_t unit, struct walk_item *item);
-
-/* The same without a cursor. */
 enum walk_what walk_at(const struct rescind_target *target, uint64_t root, uint64_t unit, struct walk_item *item);
 
 #endif

@@ -209,10 +209,6 @@ struct oracle_mapping *oracle_record(const struct oracle *o, uint32_t index) {
     return mapping_or_null(o, index);
 }
 
-uint32_t oracle_index(const struct oracle *o, const struct oracle_mapping *mapping) {
-    return (uint32_t)((const struct record *)(const void *)mapping - o->records);
-}
-
 struct oracle_mapping *oracle_next(const struct oracle *o, uint32_t pd, uint8_t kind, uint64_t from) {
     const struct space *space = space_asked_for(o, pd, kind);
     struct cursor cursor;

@@ -105,7 +105,6 @@ const uint32_t *oracle_destroyed(const struct oracle *oracle, uint32_t *count);
  */
 struct oracle_mapping *oracle_at(const struct oracle *oracle, uint32_t pd, uint8_t kind, uint64_t unit);
 struct oracle_mapping *oracle_record(const struct oracle *oracle, uint32_t index); /* ORACLE_NONE: NULL */
-uint32_t oracle_index(const struct oracle *oracle, const struct oracle_mapping *mapping);
 
 /* The lowest mapped unit >= from, or NULL (PHYS: the lowest with a record). Cost: proportional to the part of the space
  * skipped in steps of a chunk at most. */
