@@ -2,6 +2,7 @@
  * rescind run: runs sequences, compares kernel and model after every operation, and says what came of it.
  */
 #include "cli/files.h"
+#include "cli/options.h"
 #include "cli/progress.h"
 #include "cli/worker.h"
 
@@ -9,14 +10,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { OPTION_COMPARE = 256, OPTION_JSON, OPTION_TARGET, OPTION_SEED, OPTION_TIMEOUT, OPTION_RAW };
+enum { OPTION_JSON = 256 };
 
 struct arguments {
-    enum harness_compare compare;
-    const struct cli_target *target; /* NULL: as each file says */
-    uint64_t seed;
-    uint32_t timeout;
-    bool json, raw, verbose;
+    struct run_options run;
+    bool json, verbose;
     char **path;
     size_t path_count;
 };
@@ -26,37 +24,21 @@ struct totals {
 };
 
 static const struct argp_option options[] = {
-    {"compare", OPTION_COMPARE, "log|full", 0, "Compare what the kernel logged, or everything (default: log)", 0},
     {"json", OPTION_JSON, NULL, 0, "One JSON object a line for each file, with operations, results and final mappings",
      0},
-    {"target", OPTION_TARGET, "small|real|auto", 0, "Kernel to run on (default: auto, the geometry the file names)", 0},
-    {"seed", OPTION_SEED, "N", 0, "Chooses which operations get a full comparison too (default: 0)", 0},
-    {"timeout", OPTION_TIMEOUT, "SECONDS", 0, "Without any progress for so long, a run is a finding (default: 10)", 0},
-    {"raw", OPTION_RAW, NULL, 0, "Files are bare packed operations, as fuzzers keep them (auto: small geometry)", 0},
     {"verbose", 'v', NULL, 0, "Say how much each sequence changed", 0},
     {0},
 };
 
 static error_t parse(int key, char *argument, struct argp_state *state) {
+    (void)argument;
     struct arguments *arguments = state->input;
     switch (key) {
-    case OPTION_COMPARE:
-        arguments->compare = option_compare(argument, state);
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &arguments->run;
         return 0;
     case OPTION_JSON:
         arguments->json = true;
-        return 0;
-    case OPTION_TARGET:
-        arguments->target = option_target(argument, state);
-        return 0;
-    case OPTION_SEED:
-        arguments->seed = option_number(argument, "seed", 0, INT64_MAX, state);
-        return 0;
-    case OPTION_TIMEOUT:
-        arguments->timeout = (uint32_t)option_number(argument, "timeout", 1, WORKER_TIMEOUT_MAX, state);
-        return 0;
-    case OPTION_RAW:
-        arguments->raw = true;
         return 0;
     case 'v':
         arguments->verbose = true;
@@ -77,7 +59,7 @@ static const struct argp parser = {
     "FILE|DIRECTORY...",
     "Runs sequences and compares kernel and model after every operation.\v"
     "Of directories, every *.rsq and *.bin below is run. Exit status: 0 all agree, 1 a finding, 2 bad input or usage.",
-    NULL,
+    run_options_child,
     NULL,
     NULL};
 
@@ -104,7 +86,7 @@ static const char *judgement_name(enum judgement judgement) {
 
 static void print_text(const struct arguments *arguments, const char *path, const struct seq *seq,
                        enum judgement judgement, const struct harness_outcome *outcome) {
-    const char *signature = outcome->signature, *compare = arguments->compare == HARNESS_FULL ? "full" : "log";
+    const char *signature = outcome->signature, *compare = arguments->run.compare == HARNESS_FULL ? "full" : "log";
     switch (judgement) {
     case JUDGED_AGREE:
         printf("ok  %s (%u operations)\n", path, seq->count);
@@ -121,14 +103,14 @@ static void print_text(const struct arguments *arguments, const char *path, cons
         break;
     case JUDGED_FINDING:
         printf("FINDING %s %s\n%s\nrun again: rescind run --compare=%s --target=%s --seed=%llu%s %s\n", path, signature,
-               outcome->report, compare, seq->geometry->name, (unsigned long long)arguments->seed,
-               arguments->raw ? " --raw" : "", path);
+               outcome->report, compare, seq->geometry->name, (unsigned long long)arguments->run.seed,
+               arguments->run.raw ? " --raw" : "", path);
         break;
     }
     if (arguments->verbose)
         printf("    geometry %s, %u operations done, %u changed something, %llu units changed, seed %llu\n",
                seq->geometry->name, outcome->executed, outcome->changed_operations,
-               (unsigned long long)outcome->changed_units, (unsigned long long)arguments->seed);
+               (unsigned long long)outcome->changed_units, (unsigned long long)arguments->run.seed);
 }
 
 /* Strings that a file or a kernel made up need not be UTF-8. */
@@ -158,7 +140,7 @@ static void print_json(const struct arguments *arguments, const char *path, cons
     bool finding = outcome->verdict == HARNESS_FINDING;
     json_t *object =
         json_pack("{s: o, s: s, s: s, s: I, s: I, s: I, s: I, s: I}", "path", text_json(path), "verdict",
-                  judgement_name(judgement), "geometry", seq->geometry->name, "seed", (json_int_t)arguments->seed,
+                  judgement_name(judgement), "geometry", seq->geometry->name, "seed", (json_int_t)arguments->run.seed,
                   "operations", (json_int_t)seq->count, "executed", (json_int_t)outcome->executed, "changed_operations",
                   (json_int_t)outcome->changed_operations, "changed_units", (json_int_t)outcome->changed_units);
     json_object_set_new(object, "signature", finding ? text_json(outcome->signature) : json_null());
@@ -176,16 +158,15 @@ static void print_bad(const struct arguments *arguments, const char *path) {
 
 static void run_file(const struct arguments *arguments, struct worker *worker, struct progress *progress,
                      const char *path, struct totals *totals) {
-    const struct cli_target *raw_target = arguments->target ? arguments->target : &cli_targets[0];
     struct seq seq;
-    if (!sequence_load(&seq, path, arguments->raw ? raw_target->geometry : NULL)) {
+    if (!sequence_load(&seq, path, raw_geometry(&arguments->run))) {
         totals->bad++;
         print_bad(arguments, path);
         return;
     }
-    const struct cli_target *target = arguments->target ? arguments->target : cli_target_of(&seq);
+    const struct cli_target *target = arguments->run.target ? arguments->run.target : cli_target_of(&seq);
     seq.geometry = target->geometry;
-    struct worker_job job = {target, arguments->compare, arguments->seed, arguments->json};
+    struct worker_job job = {target, arguments->run.compare, arguments->run.seed, arguments->json};
     struct worker_answer answer;
     worker_run(worker, &seq, &job, &answer);
     progress_hide(progress);
@@ -204,14 +185,14 @@ static void run_file(const struct arguments *arguments, struct worker *worker, s
 /* ---- all files ---- */
 
 int command_run(int argc, char **argv) {
-    struct arguments arguments = {.compare = HARNESS_LOG, .timeout = WORKER_TIMEOUT_DEFAULT};
+    struct arguments arguments = {0};
     argp_parse(&parser, argc, argv, 0, NULL, &arguments);
     struct file_list list;
     file_list_collect(&list, arguments.path, arguments.path_count);
     struct totals totals = {0};
     struct progress progress;
     progress_start(&progress);
-    struct worker *worker = worker_new(arguments.timeout, &progress);
+    struct worker *worker = worker_new(arguments.run.timeout, &progress);
     for (size_t i = 0; i < list.count; i++) {
         progress_set(&progress, "%zu of %zu files, %zu findings", i, list.count, totals.findings);
         run_file(&arguments, worker, &progress, list.path[i], &totals);
@@ -219,7 +200,7 @@ int command_run(int argc, char **argv) {
     worker_free(worker);
     if (!arguments.json && list.count > 1)
         printf("%zu files: %zu ok, %zu findings, %zu not judged; seed %llu\n", list.count, totals.agreed,
-               totals.findings, totals.bad, (unsigned long long)arguments.seed);
+               totals.findings, totals.bad, (unsigned long long)arguments.run.seed);
     file_list_free(&list);
     return totals.bad || list.bad ? EXIT_BAD : totals.findings ? EXIT_FINDING : EXIT_AGREE;
 }

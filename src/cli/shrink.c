@@ -2,6 +2,7 @@
  * rescind shrink: reduces a failing sequence to what its signature needs.
  */
 #include "cli/files.h"
+#include "cli/options.h"
 #include "cli/progress.h"
 #include "cli/worker.h"
 
@@ -9,52 +10,32 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { OPTION_BUDGET = 256, OPTION_COMPARE, OPTION_SEED, OPTION_TARGET, OPTION_TIMEOUT, OPTION_RAW };
+enum { OPTION_BUDGET = 256 };
 enum { MEMO_COUNT = 1 << 14, BUDGET_DEFAULT = 5000 };
 
 struct arguments {
-    enum harness_compare compare;
-    const struct cli_target *target; /* NULL: as the file says */
-    uint64_t seed;
-    uint32_t timeout, budget;
-    bool raw;
+    struct run_options run;
+    uint32_t budget;
     const char *path, *output;
 };
 
 static const struct argp_option options[] = {
     {"output", 'o', "FILE", 0, "Where to write the shrunk sequence to", 0},
     {"budget", OPTION_BUDGET, "N", 0, "Run at most so many candidates (default: 5000)", 0},
-    {"compare", OPTION_COMPARE, "log|full", 0, "As in run (default: log)", 0},
-    {"target", OPTION_TARGET, "small|real|auto", 0, "As in run (default: auto)", 0},
-    {"seed", OPTION_SEED, "N", 0, "As in run (default: 0)", 0},
-    {"timeout", OPTION_TIMEOUT, "SECONDS", 0, "As in run (default: 10)", 0},
-    {"raw", OPTION_RAW, NULL, 0, "As in run", 0},
     {0},
 };
 
 static error_t parse(int key, char *argument, struct argp_state *state) {
     struct arguments *arguments = state->input;
     switch (key) {
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &arguments->run;
+        return 0;
     case 'o':
         arguments->output = argument;
         return 0;
     case OPTION_BUDGET:
         arguments->budget = (uint32_t)option_number(argument, "budget", 1, UINT32_MAX, state);
-        return 0;
-    case OPTION_COMPARE:
-        arguments->compare = option_compare(argument, state);
-        return 0;
-    case OPTION_TARGET:
-        arguments->target = option_target(argument, state);
-        return 0;
-    case OPTION_SEED:
-        arguments->seed = option_number(argument, "seed", 0, INT64_MAX, state);
-        return 0;
-    case OPTION_TIMEOUT:
-        arguments->timeout = (uint32_t)option_number(argument, "timeout", 1, WORKER_TIMEOUT_MAX, state);
-        return 0;
-    case OPTION_RAW:
-        arguments->raw = true;
         return 0;
     case ARGP_KEY_ARG:
         if (arguments->path)
@@ -74,7 +55,7 @@ static const struct argp parser = {options,
                                    "FILE -o FILE",
                                    "Reduces a failing sequence as far as it keeps its signature.\v"
                                    "Exit status: 0 shrunk, 2 bad input or usage, or the sequence does not fail.",
-                                   NULL,
+                                   run_options_child,
                                    NULL,
                                    NULL};
 
@@ -134,25 +115,24 @@ static int shrink(struct shrinking *shrinking, struct seq *seq, const struct arg
     free(text);
     if (good)
         printf("%s: %u operations before, %u after, %u candidates run; seed %llu\n%s\n", arguments->output, before,
-               seq->count, calls, (unsigned long long)arguments->seed, shrinking->signature);
+               seq->count, calls, (unsigned long long)arguments->run.seed, shrinking->signature);
     return good ? EXIT_AGREE : EXIT_BAD;
 }
 
 int command_shrink(int argc, char **argv) {
-    struct arguments arguments = {.compare = HARNESS_LOG, .timeout = WORKER_TIMEOUT_DEFAULT, .budget = BUDGET_DEFAULT};
+    struct arguments arguments = {.budget = BUDGET_DEFAULT};
     argp_parse(&parser, argc, argv, 0, NULL, &arguments);
-    const struct cli_target *raw_target = arguments.target ? arguments.target : &cli_targets[0];
     struct seq seq;
-    if (!sequence_load(&seq, arguments.path, arguments.raw ? raw_target->geometry : NULL))
+    if (!sequence_load(&seq, arguments.path, raw_geometry(&arguments.run)))
         return EXIT_BAD;
-    const struct cli_target *target = arguments.target ? arguments.target : cli_target_of(&seq);
+    const struct cli_target *target = arguments.run.target ? arguments.run.target : cli_target_of(&seq);
     seq.geometry = target->geometry;
     struct progress progress;
     progress_start(&progress);
     struct shrinking shrinking = {
-        .worker = worker_new(arguments.timeout, &progress),
+        .worker = worker_new(arguments.run.timeout, &progress),
         .progress = &progress,
-        .job = {target, arguments.compare, arguments.seed, false},
+        .job = {target, arguments.run.compare, arguments.run.seed, false},
     };
     int status = shrink(&shrinking, &seq, &arguments);
     worker_free(shrinking.worker);

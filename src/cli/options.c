@@ -1,0 +1,52 @@
+/*
+ * The options of every subcommand that runs sequences.
+ */
+#include "cli/options.h"
+
+#include "cli/worker.h"
+
+/* Beyond the keys of any parent. */
+enum { OPTION_COMPARE = 512, OPTION_TARGET, OPTION_SEED, OPTION_TIMEOUT, OPTION_RAW };
+
+static const struct argp_option list[] = {
+    {"compare", OPTION_COMPARE, "log|full", 0, "Compare what the kernel logged, or everything (default: log)", 0},
+    {"target", OPTION_TARGET, "small|real|auto", 0, "Kernel to run on (default: auto, the geometry the file names)", 0},
+    {"seed", OPTION_SEED, "N", 0, "Chooses which operations get a full comparison too (default: 0)", 0},
+    {"timeout", OPTION_TIMEOUT, "SECONDS", 0, "Without any progress for so long, a run is a finding (default: 10)", 0},
+    {"raw", OPTION_RAW, NULL, 0, "Files are bare packed operations, as fuzzers keep them (auto: small geometry)", 0},
+    {0},
+};
+
+static error_t parse(int key, char *argument, struct argp_state *state) {
+    struct run_options *options = state->input;
+    switch (key) {
+    case ARGP_KEY_INIT:
+        *options = (struct run_options){.compare = HARNESS_LOG, .timeout = WORKER_TIMEOUT_DEFAULT};
+        return 0;
+    case OPTION_COMPARE:
+        options->compare = option_compare(argument, state);
+        return 0;
+    case OPTION_TARGET:
+        options->target = option_target(argument, state);
+        return 0;
+    case OPTION_SEED:
+        options->seed = option_number(argument, "seed", 0, INT64_MAX, state);
+        return 0;
+    case OPTION_TIMEOUT:
+        options->timeout = (uint32_t)option_number(argument, "timeout", 1, WORKER_TIMEOUT_MAX, state);
+        return 0;
+    case OPTION_RAW:
+        options->raw = true;
+        return 0;
+    }
+    return ARGP_ERR_UNKNOWN;
+}
+
+static const struct argp parser = {list, parse, NULL, NULL, NULL, NULL, NULL};
+
+const struct argp_child run_options_child[] = {{&parser, 0, NULL, 0}, {0}};
+
+const struct seq_geometry *raw_geometry(const struct run_options *options) {
+    const struct cli_target *target = options->target ? options->target : &cli_targets[0];
+    return options->raw ? target->geometry : NULL;
+}
