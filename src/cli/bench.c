@@ -102,7 +102,7 @@ struct workload {
 /* struct rescind_target has no place for a context, so what the recording target records to is found here. */
 static struct workload *recorder;
 
-static void recording_call(uint32_t pd, uint64_t word[ABI_WORDS]) {
+static void recording_call(uint32_t cpu, uint32_t pd, uint64_t word[ABI_WORDS]) {
     if (recorder->calls == recorder->capacity) {
         recorder->capacity = recorder->capacity ? 2 * recorder->capacity : 1 << 12;
         recorder->call = realloc(recorder->call, recorder->capacity * sizeof *recorder->call);
@@ -114,7 +114,7 @@ static void recording_call(uint32_t pd, uint64_t word[ABI_WORDS]) {
     struct recorded_call *call = &recorder->call[recorder->calls++];
     call->pd = pd;
     memcpy(call->word, word, sizeof call->word);
-    recorder->target->target->call(pd, word);
+    recorder->target->target->call(cpu, pd, word);
 }
 
 static void generate(struct workload *work) {
@@ -205,11 +205,11 @@ static void replay_calls(void *argument) {
     const struct workload *work = replay->work;
     const struct rescind_target *target = work->target->target;
     for (uint32_t i = replay->first; i < replay->first + replay->count; i++) {
-        target->boot(replay->hooks);
+        target->boot(replay->hooks, 1, 0);
         for (size_t k = work->first_call[i]; k < work->first_call[i + 1]; k++) {
             uint64_t word[ABI_WORDS];
             memcpy(word, work->call[k].word, sizeof word);
-            target->call(work->call[k].pd, word);
+            target->call(0, work->call[k].pd, word);
         }
     }
 }
@@ -230,9 +230,7 @@ static double measure_kernel(const struct workload *work, uint32_t first, uint32
 
 /* What lies between two sequences: booting the kernel and resetting the oracle. */
 static double measure_reset(const struct cli_target *target) {
-    const struct rescind_geometry *g = &target->target->geometry;
-    struct oracle_geometry geometry = {g->mem_log2,     g->pio_log2, g->obj_log2,          g->phys_log2,
-                                       g->kernel_frame, g->pds,      target->target->kinds};
+    struct oracle_geometry geometry = harness_oracle_geometry(target->target);
     size_t size = (oracle_size(&geometry, target->mappings) + 63) & ~(size_t)63;
     void *memory = aligned_alloc(64, size);
     struct oracle *oracle =
@@ -245,7 +243,7 @@ static double measure_reset(const struct cli_target *target) {
     }
     double start = now_nanoseconds();
     for (int i = 0; i < RESETS; i++) {
-        target->target->boot(&host.hooks);
+        target->target->boot(&host.hooks, 1, 0);
         oracle_reset(oracle);
     }
     double spent = (now_nanoseconds() - start) / RESETS;

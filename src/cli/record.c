@@ -39,8 +39,9 @@ static json_t *number(uint64_t value) {
 static json_t *delegate_json(const char *caller, const char *kind, const struct oracle_call *call) {
     static const char *const sources[] = {"own", "PHYS", "unknown", "unknown"};
     json_t *to = call->to_cap ? number(call->pd_selector) : json_string("self");
-    return json_pack("[s, s, s, s, o, i, o, o, i]", "delegate", caller, kind, sources[call->place & 3],
-                     number(call->base), call->order, to, number(call->destination), call->mask);
+    return json_pack("[s, s, s, s, o, i, o, o, i]", call->operation == ABI_GRANT ? "grant" : "delegate", caller, kind,
+                     sources[call->place & 3], number(call->base), call->order, to, number(call->destination),
+                     call->mask);
 }
 
 static json_t *revoke_json(const char *caller, const char *kind, const struct oracle_call *call) {
@@ -62,9 +63,17 @@ static json_t *op_json(const struct record *record, const struct harness_step *s
     switch (call->operation) {
     case ABI_CREATE_PD:
         snprintf(own_name, sizeof own_name, "r%u", index);
-        return json_pack("[s, s, o, o, i, s]", "create_pd", caller, number(call->pd_selector), number(call->base), 0,
+        return json_pack("[s, s, o, o, o, s]", "create_pd", caller, number(call->pd_selector), number(call->base),
+                         number(call->destination), own_name);
+    case ABI_CREATE_OBJECT:
+        snprintf(own_name, sizeof own_name, "r%u", index);
+        return json_pack("[s, s, o, o, s]", "create_object", caller, number(call->pd_selector), number(call->base),
                          own_name);
+    case ABI_MOVE_QUOTA:
+        return json_pack("[s, s, o, o, o]", "move_quota", caller, number(call->pd_selector),
+                         number(call->filter_selector), number(call->base));
     case ABI_DELEGATE:
+    case ABI_GRANT:
         return delegate_json(caller, kind, call);
     case ABI_REVOKE:
         return revoke_json(caller, kind, call);
@@ -82,7 +91,7 @@ static json_t *value_json(const struct harness_step *step) {
     uint64_t value = step->value;
     if (step->code != ABI_OK)
         return json_null();
-    if (step->call.operation == ABI_DELEGATE)
+    if (step->call.operation == ABI_DELEGATE || step->call.operation == ABI_GRANT)
         return number(value);
     if (step->call.operation == ABI_LOOKUP && value != 0)
         return json_pack("[i, i]", (int)(value & 0xff), (int)(value >> ABI_VALUE_ORDER_SHIFT & 0xff));

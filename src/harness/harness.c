@@ -32,7 +32,7 @@ static uint32_t table_slots(const struct rescind_target *target) {
     return slots;
 }
 
-static struct oracle_geometry oracle_geometry_of(const struct rescind_target *target) {
+struct oracle_geometry harness_oracle_geometry(const struct rescind_target *target) {
     const struct rescind_geometry *geometry = &target->geometry;
     return (struct oracle_geometry){
         .mem_log2 = geometry->mem_log2,
@@ -41,6 +41,7 @@ static struct oracle_geometry oracle_geometry_of(const struct rescind_target *ta
         .phys_log2 = geometry->phys_log2,
         .kernel_frame = geometry->kernel_frame,
         .pds = geometry->pds,
+        .objects = geometry->objects,
         .kinds = target->kinds,
     };
 }
@@ -65,7 +66,7 @@ static struct harness *lay_out(struct arena *arena, const struct rescind_target 
 
 size_t harness_size(const struct rescind_target *target, uint32_t mappings) {
     struct arena arena = {0};
-    struct oracle_geometry geometry = oracle_geometry_of(target);
+    struct oracle_geometry geometry = harness_oracle_geometry(target);
     lay_out(&arena, target);
     take(&arena, oracle_size(&geometry, mappings));
     return arena.used;
@@ -86,7 +87,7 @@ struct harness *harness_init(void *memory, size_t size, const struct rescind_tar
     harness->hooks = hooks;
     harness->enter = enter;
     harness->enter_context = enter_context;
-    harness->geometry = oracle_geometry_of(target);
+    harness->geometry = harness_oracle_geometry(target);
     harness->id_limit = target->geometry.pds + 2;
     harness->mirror.target = target;
     harness->mirror.table_slots = table_slots(target);
@@ -294,7 +295,7 @@ struct call_body {
 
 static void body_call(void *argument) {
     struct call_body *body = argument;
-    body->target->call(body->pd, body->word);
+    body->target->call(0, body->pd, body->word);
 }
 
 static struct past_step *remember(struct harness *harness) {
@@ -493,7 +494,7 @@ static enum harness_verdict tear_down(struct harness *harness) {
 
 static void body_boot(void *argument) {
     struct harness *harness = argument;
-    harness->target->boot(harness->hooks);
+    harness->target->boot(harness->hooks, 1, 0);
 }
 
 static enum harness_verdict start(struct harness *harness) {

@@ -62,6 +62,9 @@ typedef bool harness_enter(void *enter_context, void (*body)(void *argument), vo
 
 struct harness;
 
+/* The oracle's geometry for a target. */
+struct oracle_geometry harness_oracle_geometry(const struct rescind_target *target);
+
 size_t harness_size(const struct rescind_target *target, uint32_t mappings);
 
 /* NULL: the target's version is not ours or memory is too small. hooks must be what `enter` understands. */

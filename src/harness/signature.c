@@ -100,8 +100,15 @@ static void add_operation(struct text *text, const struct oracle_call *call) {
     case ABI_LOOKUP:
         text_add(text, "lookup");
         break;
+    case ABI_CREATE_OBJECT:
+        text_add(text, "create_object");
+        break;
+    case ABI_MOVE_QUOTA:
+        text_add(text, "move_quota");
+        break;
     case ABI_DELEGATE:
-        text_add(text, "delegate");
+    case ABI_GRANT:
+        text_add(text, call->operation == ABI_GRANT ? "grant" : "delegate");
         add_choice(text, places, ABI_PLACES, call->place);
         text_add(text, call->to_cap ? ".cap" : ".self");
         break;
@@ -116,7 +123,8 @@ static void add_operation(struct text *text, const struct oracle_call *call) {
 }
 
 static bool has_kind(const struct oracle_call *call) {
-    return call->operation != ABI_CREATE_PD && call->operation != ABI_DESTROY_PD;
+    return call->operation == ABI_DELEGATE || call->operation == ABI_GRANT || call->operation == ABI_REVOKE ||
+           call->operation == ABI_LOOKUP;
 }
 
 void write_signature(const struct harness *harness, char buffer[HARNESS_SIGNATURE_MAX]) {

@@ -16,6 +16,8 @@
 #include <stdint.h>
 
 #define ORACLE_NONE UINT32_MAX
+/* Ids of plain objects have this bit; the rest is the lowest free number. */
+#define ORACLE_OBJECT (UINT32_C(1) << 31)
 
 enum { ORACLE_PHYS = 0, ORACLE_ROOT = 1 }; /* PD ids; further PDs get the lowest free id */
 
@@ -23,6 +25,7 @@ struct oracle_geometry {
     uint8_t mem_log2, pio_log2, obj_log2, phys_log2;
     uint64_t kernel_frame; /* first frame that is not in PHYS */
     uint32_t pds;          /* PDs alive at a time, root included, PHYS not */
+    uint32_t objects;      /* plain objects alive at a time */
     uint32_t kinds;        /* bit 1 << enum abi_kind: known kinds; others are E_ARG */
 };
 
@@ -41,7 +44,7 @@ extern const struct oracle_policy oracle_policy_exact, oracle_policy_nova;
 
 /* One mapping of one unit. Read-only for others. */
 struct oracle_mapping {
-    uint64_t unit, resource; /* OBJ: resource is the oracle's id of the PD named */
+    uint64_t unit, resource; /* OBJ: resource is the oracle's id of the PD or plain object named */
     uint32_t pd;             /* oracle's PD id, ORACLE_PHYS included */
     uint8_t kind, rights;
     uint32_t parent; /* record index or ORACLE_NONE */
@@ -60,15 +63,19 @@ struct oracle_call {
     enum abi_operation operation;
     uint32_t caller;                         /* PD id; must be alive and not PHYS */
     uint8_t kind, place, scope, order, mask; /* raw: may be undefined values */
-    bool to_cap;                             /* delegate: destination is pd_selector, not self */
+    bool to_cap;                             /* delegate, grant: destination is pd_selector, not self */
     bool filtered;                           /* revoke: filter_selector is given */
-    uint64_t base, destination, pd_selector, filter_selector;
+    uint64_t base;                           /* or the selector to be filled, or the pages to move */
+    uint64_t destination;                    /* or the quota of a new PD in pages */
+    uint64_t pd_selector;                    /* PD capability: see word[3] in abi.h */
+    uint64_t filter_selector;                /* or that of the PD to which quota is moved */
 };
 
 struct oracle_result {
     enum abi_code code;
     uint64_t value;   /* as in ABI word 1 */
-    uint32_t created; /* create_pd: id of the new PD, else ORACLE_NONE */
+    uint32_t created; /* id of the new PD or object, else ORACLE_NONE */
+    uint32_t payer;   /* with may_fail: the PD, beside the caller, that may have to pay; else ORACLE_NONE */
     bool may_fail;    /* E_MEM is a possible answer of a kernel where this says OK */
 };
 
@@ -96,7 +103,7 @@ bool oracle_commit(struct oracle *oracle, const struct oracle_call *call);
 
 /* Units changed by the last commit: made, removed, rights lost, or parent changed. */
 const struct oracle_change *oracle_changes(const struct oracle *oracle, uint32_t *count);
-/* PDs destroyed by the last commit, in any order. */
+/* PDs and plain objects destroyed by the last commit, in any order. */
 const uint32_t *oracle_destroyed(const struct oracle *oracle, uint32_t *count);
 
 /*
@@ -148,9 +155,14 @@ static inline uint64_t oracle_hash_keys(uint64_t key, uint64_t step, uint64_t co
 /* Of all mappings, those of PHYS aside. */
 uint64_t oracle_digest(const struct oracle *oracle);
 
-bool oracle_alive(const struct oracle *oracle, uint32_t pd);          /* PHYS always is */
-uint32_t oracle_pd_limit(const struct oracle *oracle);                /* ids are below */
-uint32_t oracle_references(const struct oracle *oracle, uint32_t pd); /* capabilities to it */
+bool oracle_alive(const struct oracle *oracle, uint32_t id);          /* PD or object; PHYS always is */
+uint32_t oracle_pd_limit(const struct oracle *oracle);                /* PD ids are below */
+uint32_t oracle_object_limit(const struct oracle *oracle);            /* object ids are below, ORACLE_OBJECT aside */
+uint32_t oracle_references(const struct oracle *oracle, uint32_t id); /* capabilities to it */
+
+/* Who gets back what a PD's account holds, or pays for an object: its payer, or that one's payer if it is gone, and so
+ * on (semantics, "Destroy"). ORACLE_NONE for root. */
+uint32_t oracle_payer(const struct oracle *oracle, uint32_t id);
 
 /* The lowest selector of the caller's OBJ space with a capability to pd, or 2^obj_log2 if there is none. */
 uint64_t oracle_selector(const struct oracle *oracle, uint32_t caller, uint32_t pd);

@@ -53,12 +53,12 @@ static void misbehave(enum misdeed misdeed, uint64_t word[ABI_WORDS]) {
 enum { FIRST_CHOICE = 0xf0 };
 static enum misdeed chosen;
 
-static void call(uint32_t pd, uint64_t word[ABI_WORDS]) {
+static void call(uint32_t cpu, uint32_t pd, uint64_t word[ABI_WORDS]) {
     bool cursed = (word[0] & 0xff) == ABI_LOOKUP && word[1] == CURSED_UNIT;
     bool choice = (word[0] & 0xff) == ABI_LOOKUP && word[1] >= FIRST_CHOICE;
     if (choice)
         chosen = (enum misdeed)(word[1] - FIRST_CHOICE);
-    cli_targets[0].target->call(pd, word);
+    cli_targets[0].target->call(cpu, pd, word);
     if (cursed)
         misbehave(chosen, word);
 }

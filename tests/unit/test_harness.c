@@ -69,14 +69,14 @@ static bool lying(void) {
     return liar.lie && liar.calls >= liar.lie->from;
 }
 
-static void fake_boot(const struct rescind_hooks *hooks) {
+static void fake_boot(const struct rescind_hooks *hooks, uint32_t cpus, uint64_t speculation) {
     liar.hooks = hooks;
     liar.calls = 0;
-    liar.real->boot(hooks);
+    liar.real->boot(hooks, cpus, speculation);
 }
 
-static void fake_call(uint32_t pd, uint64_t word[ABI_WORDS]) {
-    liar.real->call(pd, word);
+static void fake_call(uint32_t cpu, uint32_t pd, uint64_t word[ABI_WORDS]) {
+    liar.real->call(cpu, pd, word);
     liar.calls++;
     if (liar.lie && liar.calls == liar.lie->from && liar.lie->call)
         liar.lie->call(word);

@@ -39,7 +39,7 @@ static const struct rescind_hooks stopping_hooks = {.stop = on_expected_stop};
 static uint64_t call(const struct rescind_target *target, uint32_t pd, const uint64_t words[ABI_WORDS]) {
     uint64_t word[ABI_WORDS];
     __builtin_memcpy(word, words, sizeof word);
-    target->call(pd, word);
+    target->call(0, pd, word);
     return word[0];
 }
 
@@ -93,7 +93,7 @@ static struct rescind_usage usage_of(const struct rescind_target *target) {
  * sharers.
  */
 static uint64_t steps_of_remote_revoke(const struct rescind_target *target, unsigned sharers) {
-    target->boot(&hooks);
+    target->boot(&hooks, 1, 0);
     uint32_t pd = 0;
     assert_int_equal(give(target, ABI_PHYS, 0x100, 4, ABI_ROOT_SELECTOR, 0x200), ABI_OK);
     for (unsigned i = 1; i < target->geometry.pds; i++) {
@@ -115,7 +115,7 @@ static void remote_revoke_costs_the_same_for_any_number_of_sharers(void **state)
 static void create_beyond_the_last_pd_is_refused(void **state) {
     (void)state;
     const struct rescind_target *target = &rescind_target_small;
-    target->boot(&hooks);
+    target->boot(&hooks, 1, 0);
     uint32_t pd = 0;
     for (uint64_t i = 1; i < target->geometry.pds; i++) {
         assert_int_equal(create(target, i, &pd), ABI_OK);
@@ -148,7 +148,7 @@ static void pages_become_a_large_leaf_and_back(void **state) {
     for (unsigned t = 0; t < 2; t++) {
         const struct rescind_target *target = targets[t];
         unsigned order = target->geometry.level_bits;
-        target->boot(&hooks);
+        target->boot(&hooks, 1, 0);
         struct rescind_usage boot = usage_of(target);
         for (uint64_t i = 0; i < UINT64_C(1) << order; i++) {
             assert_int_equal(give(target, ABI_PHYS, i, 0, ABI_ROOT_SELECTOR, i), ABI_OK);
@@ -171,13 +171,13 @@ static void pages_become_a_large_leaf_and_back(void **state) {
 static void lookup_among_many_nodes_takes_logarithmic_steps(void **state) {
     (void)state;
     const struct rescind_target *target = &rescind_target_real;
-    target->boot(&hooks);
+    target->boot(&hooks, 1, 0);
     for (uint64_t i = 0; i < 4096; i++) {
         assert_int_equal(give(target, ABI_PHYS, i * 2, 0, ABI_ROOT_SELECTOR, i * 2), ABI_OK);
     }
     for (uint64_t i = 0; i < 4096; i += 97) {
         uint64_t word[ABI_WORDS] = {ABI_LOOKUP, i * 2};
-        target->call(target->root_pd, word);
+        target->call(0, target->root_pd, word);
         assert_int_equal(word[1], RWX);
         assert_in_range(target->steps(), 1, 2 * 18);
     }
@@ -187,7 +187,7 @@ static void lookup_among_many_nodes_takes_logarithmic_steps(void **state) {
 static void a_chain_of_every_pd_dies_with_its_head(void **state) {
     (void)state;
     const struct rescind_target *target = &rescind_target_real;
-    target->boot(&hooks);
+    target->boot(&hooks, 1, 0);
     struct rescind_usage boot = usage_of(target);
     uint32_t pd = 0;
     uint32_t caller = target->root_pd;
@@ -219,7 +219,7 @@ static void bits_that_an_operation_does_not_use_are_refused(void **state) {
         {ABI_CREATE_PD, 0xff},  {ABI_DELEGATE, 0xffff4fff}, {ABI_REVOKE, 0xffffbfff},
         {ABI_DESTROY_PD, 0xff}, {ABI_LOOKUP, 0x3ff},
     };
-    target->boot(&hooks);
+    target->boot(&hooks, 1, 0);
     for (unsigned r = 0; r < sizeof rows / sizeof *rows; r++) {
         for (unsigned bit = 8; bit < 64; bit++) {
             if (!(rows[r].used >> bit & 1)) {
@@ -239,7 +239,7 @@ static void bits_that_an_operation_does_not_use_are_refused(void **state) {
 static void a_delegate_of_many_pieces_counts_shared_tables_once(void **state) {
     (void)state;
     const struct rescind_target *target = &rescind_target_small;
-    target->boot(&hooks);
+    target->boot(&hooks, 1, 0);
     uint32_t pd = 0;
     assert_int_equal(create(target, 1, &pd), ABI_OK);
     for (uint64_t page = 0; page < target->geometry.kernel_frame; page += 2) {
@@ -251,9 +251,9 @@ static void a_delegate_of_many_pieces_counts_shared_tables_once(void **state) {
 static void other_words_come_back_as_they_were(void **state) {
     (void)state;
     const struct rescind_target *target = &rescind_target_small;
-    target->boot(&hooks);
+    target->boot(&hooks, 1, 0);
     uint64_t word[ABI_WORDS] = {ABI_LOOKUP, 3, 111, 222, 333};
-    target->call(target->root_pd, word);
+    target->call(0, target->root_pd, word);
     assert_int_equal(word[0], ABI_OK);
     assert_int_equal(word[1], 0);
     assert_int_equal(word[2], 111);
@@ -265,9 +265,9 @@ static void a_call_by_a_dead_pd_is_an_assertion(void **state) {
     (void)state;
     const struct rescind_target *target = &rescind_target_small;
     if (!setjmp(stopped)) {
-        target->boot(&stopping_hooks);
+        target->boot(&stopping_hooks, 1, 0);
         uint64_t word[ABI_WORDS] = {ABI_LOOKUP};
-        target->call(7, word);
+        target->call(0, 7, word);
         fail_msg("the kernel went on");
     }
     assert_int_equal(stop_reason, RESCIND_STOP_ASSERT);
@@ -283,7 +283,7 @@ static void a_store_to_a_free_table_is_found(void **state) {
     const struct rescind_target *target = &rescind_target_small;
     uint64_t *volatile freed = NULL;
     if (!setjmp(stopped)) {
-        target->boot(&stopping_hooks);
+        target->boot(&stopping_hooks, 1, 0);
         assert_int_equal(give(target, ABI_PHYS, 0, 0, ABI_ROOT_SELECTOR, 0), ABI_OK);
         uint64_t physical = entry_at(target, target->root_pd, 0, 1) & UINT64_C(0x000ffffffffff000);
         freed = (uint64_t *)(uintptr_t)target->table(physical);
@@ -294,7 +294,7 @@ static void a_store_to_a_free_table_is_found(void **state) {
         fail_msg("the kernel went on");
     }
     assert_int_equal(stop_reason, RESCIND_STOP_MEMORY);
-    target->boot(&hooks);
+    target->boot(&hooks, 1, 0);
     assert_int_equal(give(target, ABI_PHYS, 0, 0, ABI_ROOT_SELECTOR, 0), ABI_OK);
 }
 

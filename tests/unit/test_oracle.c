@@ -20,9 +20,9 @@ enum { SMALL_PDS = 16, SMALL_UNITS = 256, NONE = -1, OUTSIDE = 64, ALL_MEM = ABI
 enum { ROOT = ORACLE_ROOT, A = 2, B = 3, C = 4 }; /* PDs of the usual world, named by root's selectors 1, 2, 3 */
 enum { MAPPINGS_SMALL = SMALL_PDS * (256 + 64) + 240 };
 
-static const struct oracle_geometry geometry_small = {8, 8, 6, 8, 240, SMALL_PDS, 1 << ABI_MEM | 1 << ABI_OBJ};
+static const struct oracle_geometry geometry_small = {8, 8, 6, 8, 240, SMALL_PDS, 64, 1 << ABI_MEM | 1 << ABI_OBJ};
 static const struct oracle_geometry geometry_real = {
-    35, 16, 16, 20, (1 << 20) - (1 << 15), 4096, 1 << ABI_MEM | 1 << ABI_OBJ};
+    35, 16, 16, 20, (1 << 20) - (1 << 15), 4096, 64, 1 << ABI_MEM | 1 << ABI_OBJ};
 
 struct unit_state {
     uint64_t resource, parent_unit;
@@ -867,7 +867,7 @@ static void test_lookup(void **state) {
 
 static void test_lookup_of_the_whole_space_and_errors(void **state) {
     struct oracle *o = *state;
-    const struct oracle_geometry all = {8, 8, 6, 8, 256, 4, 1 << ABI_MEM | 1 << ABI_OBJ};
+    const struct oracle_geometry all = {8, 8, 6, 8, 256, 4, 64, 1 << ABI_MEM | 1 << ABI_OBJ};
     struct oracle *whole = new_oracle(&all, &oracle_policy_exact, 1024);
     const struct oracle_call fill = delegate_call(ROOT, ABI_MEM, ABI_PHYS, 0, 8, NONE, 0, ABI_R);
     assert_int_equal(run(whole, &fill).value, 256);

@@ -16,6 +16,9 @@ enum abi_operation {
     ABI_REVOKE = 3,
     ABI_DESTROY_PD = 4,
     ABI_LOOKUP = 5,
+    ABI_CREATE_OBJECT = 6,
+    ABI_GRANT = 7,
+    ABI_MOVE_QUOTA = 8,
 };
 
 /* Result codes: ABI word 0 on return. Listed in the order in which they win when several errors apply. */
@@ -30,13 +33,16 @@ enum abi_code {
     ABI_CODES = 7,
 };
 
-/* Kinds of space. PIO is a number of the interface already; no target provides it yet (it is an unknown kind). */
+/* Kinds of space. What a target does not provide is an unknown kind (E_ARG). */
 enum abi_kind { ABI_MEM = 0, ABI_PIO = 1, ABI_OBJ = 2, ABI_KINDS = 3 };
 
 /* Rights of memory. Without ABI_R a mapping does not exist. */
 enum { ABI_R = 1, ABI_W = 2, ABI_X = 4, ABI_MEM_RIGHTS = 7 };
 
-/* Rights of a PD capability. Without any right a capability does not exist. */
+/* The right of I/O ports. */
+enum { ABI_PIO_RIGHTS = 1 };
+
+/* Rights of a PD capability; those of a plain object mean nothing. Without any right a capability does not exist. */
 enum {
     ABI_CREATE = 1,
     ABI_MAP = 2,
@@ -46,7 +52,8 @@ enum {
     ABI_OBJ_RIGHTS = 31,
 };
 
-/* Place of a revoke and source of a delegate. ABI_PLACE_CAP (a remote revoke) is no source: E_ARG there. */
+/* Place of a revoke and source of a delegate or grant. ABI_PLACE_CAP (a remote revoke) is no source: E_ARG there; so is
+ * ABI_PHYS for a grant. */
 enum abi_place { ABI_OWN = 0, ABI_PHYS = 1, ABI_PLACE_CAP = 2, ABI_PLACES = 3 };
 
 enum abi_scope { ABI_CHILDREN = 0, ABI_SELF = 1, ABI_DROP = 2, ABI_SCOPES = 3 };
@@ -59,13 +66,15 @@ enum { ABI_ROOT_SELECTOR = 0 };
  *
  * word[0]: bits 0..7 operation, 8..9 kind, 10..11 place, 12..13 scope, bit 14 destination is a capability,
  *          bit 15 there is a filter, 16..23 order, 24..31 mask. Bits that the operation does not use, and 32..63, must
- * be zero (E_ARG). word[1]: base of the range, or the unit (lookup), or the selector to be filled (create). word[2]:
- * destination base (delegate). word[3]: selector of the PD capability: payer, destination, place, or the PD to destroy.
- * word[4]: selector of the filter.
+ * be zero (E_ARG).
+ * word[1]: base of the range, or the unit (lookup), the selector to be filled (create), the pages to move (move_quota).
+ * word[2]: destination base (delegate, grant), or quota in pages (create_pd).
+ * word[3]: selector of the PD capability: payer, destination, place, the PD to destroy, or whose quota is moved.
+ * word[4]: selector of the filter, or of the PD that quota is moved to.
  * Words that the operation does not use are not looked at.
  *
- * On return word[0] is the code and word[1] the value: delegate: units mapped; lookup: rights | order << 8 (0:
- * unmapped); otherwise, and with every code but OK, 0. The other words are unchanged.
+ * On return word[0] is the code and word[1] the value: delegate, grant: units mapped or moved; lookup: rights |
+ * order << 8 (0: unmapped); otherwise, and with every code but OK, 0. The other words are unchanged.
  */
 enum { ABI_WORDS = 5 };
 

@@ -14,12 +14,16 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define RESCIND_TARGET_VERSION 1u
+#define RESCIND_TARGET_VERSION 2u
 
 /* "No such thing" where a view holds the index of a PD or node. */
 #define RESCIND_NONE UINT32_MAX
 /* The PD index of PHYS, the kernel's pseudo-PD. */
 #define RESCIND_PD_PHYS (UINT32_MAX - 1)
+/* The resource of an OBJ node is the index of a PD, or the index of a plain object with this bit. */
+#define RESCIND_OBJECT (UINT32_C(1) << 31)
+
+enum { RESCIND_PAGE_BYTES = 4096 /* of kernel memory: the unit of quota */ };
 
 /* Sizes; all powers of two are given as exponents (log2 of units). Constants of a build (semantics, section 1). */
 struct rescind_geometry {
@@ -29,6 +33,9 @@ struct rescind_geometry {
     uint8_t levels;        /* page-table levels; level 0 holds pages, level `levels - 1` is the root table */
     uint8_t leaf_level;    /* highest level that may hold a leaf */
     uint32_t pds;          /* PDs alive at a time, root included */
+    uint32_t objects;      /* plain objects alive at a time */
+    uint32_t cpus;         /* at most */
+    uint32_t quota_pages;  /* of kernel memory; at boot all of it is root's */
     uint64_t kernel_frame; /* frames kernel_frame .. 2^phys_log2 - 1 are the kernel's, not in PHYS */
 };
 
@@ -36,6 +43,7 @@ enum rescind_stop {
     RESCIND_STOP_ASSERT = 1, /* a kernel assertion failed (O11) */
     RESCIND_STOP_STEPS = 2,  /* the step budget of one operation is used up: a hang (O10) */
     RESCIND_STOP_MEMORY = 3, /* a poisoned free object was written to, or freed twice (O8) */
+    RESCIND_STOP_WALK = 4,   /* a page table was freed while a CPU may walk it (O6) */
 };
 
 /*
@@ -50,7 +58,7 @@ struct rescind_hooks {
 /* One mapping node as stored. Indices of nodes are pool indices; RESCIND_NONE where there is none. */
 struct rescind_node_view {
     uint64_t base;     /* first unit */
-    uint64_t resource; /* first frame; OBJ: index of the PD named */
+    uint64_t resource; /* first frame or port; OBJ: see RESCIND_OBJECT */
     uint32_t pd;       /* whose space; RESCIND_PD_PHYS for PHYS */
     uint8_t kind, order, rights;
     uint32_t parent, first_child, next_sibling, previous_sibling; /* derivation tree */
@@ -60,9 +68,40 @@ struct rescind_node_view {
 
 struct rescind_pd_view {
     uint64_t root_table;            /* physical address of the root page table */
+    const uint64_t *ports;          /* permission bitmap of 2^pio_log2 bits, set: denied; NULL: PIO is not provided */
+    uint64_t quota;                 /* bytes in its account, in use or free */
+    uint64_t used;                  /* bytes of them in use */
+    uint32_t payer;                 /* PD index: who gets the account back; RESCIND_NONE for root */
     uint32_t references;            /* capabilities to this PD, as the kernel counts them */
     uint32_t tree_root[ABI_KINDS];  /* node at the root of each space's ordered index, or RESCIND_NONE */
     uint32_t node_count[ABI_KINDS]; /* nodes in each space, as the kernel counts them */
+};
+
+struct rescind_object_view {
+    uint32_t references; /* capabilities to it, as the kernel counts them */
+    uint32_t payer;      /* PD index: whose account it is charged to */
+};
+
+/* What kernel memory costs in bytes. A PD's account is charged `pd` for itself (its root table and port bitmap
+ * included), and for each node in its spaces, each further page table below its root table, and each plain object that
+ * it pays for. */
+struct rescind_costs {
+    uint32_t pd, object, node, table;
+};
+
+/* A translation that a CPU remembers. */
+struct rescind_cached {
+    uint32_t pd; /* for whom the CPU would use it now: the owner of its tag; RESCIND_NONE: for nobody */
+    bool walk;   /* it is of the walk cache: it names a page table */
+    uint8_t level, rights;
+    uint64_t unit;  /* first unit */
+    uint64_t frame; /* first frame, or the frame of the page table of level `level` */
+};
+
+/* One store to a word of a port bitmap. */
+struct rescind_port_store {
+    uint32_t pd, word; /* ports 64 * word .. 64 * word + 63 */
+    uint64_t before, value;
 };
 
 /* One store to a page-table entry, in program order. */
@@ -85,20 +124,24 @@ struct rescind_node_change {
 
 /*
  * What the last call stored. Every node appears at most once; a node that vanished appears too. `pds` lists PDs created
- * or destroyed, in order, each at most once. With `overflow` the log is incomplete and only a full comparison will do.
+ * or destroyed, in order, each at most once; `objects` plain objects likewise. With `overflow` the log is incomplete
+ * and only a full comparison will do.
  */
 struct rescind_log {
     const struct rescind_store *stores;
     const struct rescind_node_change *nodes;
-    const uint32_t *pds;
-    uint32_t store_count, node_count, pd_count;
+    const uint32_t *pds, *objects;
+    const struct rescind_port_store *port_stores;
+    uint32_t store_count, node_count, pd_count, object_count, port_store_count;
+    uint32_t invalidations; /* of single translations or whole tags, on the CPU that the operation executed on */
+    uint32_t shootdowns;    /* requests to other CPUs */
     bool overflow;
 };
 
 /* Kernel memory in use: objects handed out by the pools and not yet returned. Boot-time nodes of PHYS and root's own
  * capability are not counted (semantics: charged to no account). */
 struct rescind_usage {
-    uint32_t pds, nodes, tables;
+    uint32_t pds, objects, nodes, tables;
     uint64_t bytes;
 };
 
@@ -110,11 +153,32 @@ struct rescind_target {
     uint32_t operations; /* bit 1 << enum abi_operation: provided */
     uint32_t kinds;      /* bit 1 << enum abi_kind: provided; others are unknown kinds (E_ARG) */
 
-    /* Brings the kernel into its boot state, from any state. `hooks` must outlive the target's use. */
-    void (*boot)(const struct rescind_hooks *hooks);
+    struct rescind_costs costs;
 
-    /* One system call by the PD with that index, which must be alive. Takes and returns registers as abi.h says. */
-    void (*call)(uint32_t pd, uint64_t word[ABI_WORDS]);
+    /*
+     * Brings the kernel into its boot state, from any state, with that many CPUs (1..geometry.cpus). CPU 0 runs root,
+     * the others run no PD. `hooks` must outlive the target's use. `speculation` seeds what CPUs translate on their own
+     * account while the kernel stores to page tables; 0: nothing.
+     */
+    void (*boot)(const struct rescind_hooks *hooks, uint32_t cpus, uint64_t speculation);
+
+    /* One system call by the PD with that index, which must be alive, executed on a CPU. Takes and returns registers as
+     * abi.h says. */
+    void (*call)(uint32_t cpu, uint32_t pd, uint64_t word[ABI_WORDS]);
+
+    /* The n-th allocation (from 1) of kernel memory in the next call fails. */
+    void (*fail_allocation)(uint32_t n);
+
+    /* Makes a CPU run a live PD. */
+    void (*switch_to)(uint32_t cpu, uint32_t pd);
+    /* The PD that a CPU runs, or RESCIND_NONE. */
+    uint32_t (*runs)(uint32_t cpu);
+    /* Does what a CPU does at an access by the PD that it runs, with the rights of `kind` (MEM or PIO): its TLB first,
+     * then tables or port bitmap. False: a fault; else *resource is what it got to. */
+    bool (*access)(uint32_t cpu, enum abi_kind kind, uint64_t unit, uint8_t rights, uint64_t *resource);
+    /* What a CPU remembers in that place (0..cached_limit - 1); false: nothing. */
+    bool (*cached)(uint32_t cpu, uint32_t place, struct rescind_cached *cached);
+    uint32_t cached_limit;
 
     /* The log of the last call (or of boot). Valid until the next call or boot. */
     void (*log)(struct rescind_log *log);
@@ -128,10 +192,11 @@ struct rescind_target {
      */
     bool (*pd)(uint32_t pd, struct rescind_pd_view *view);
     bool (*node)(uint32_t node, struct rescind_node_view *view);
-    uint32_t pd_limit, node_limit;
+    bool (*object)(uint32_t object, struct rescind_object_view *view);
+    uint32_t pd_limit, node_limit, object_limit;
     uint32_t root_pd; /* index of the root PD */
 
-    /* Ordered index of PHYS memory (root node index) is found as the tree root of this pseudo-PD's spaces. */
+    /* Ordered index of PHYS (root node index) is found as the tree root of this pseudo-PD's spaces. */
     uint32_t (*phys_tree_root)(enum abi_kind kind);
 
     /* The entries of the live page table at this physical address (a multiple of 4096), or NULL: there is no live

@@ -63,13 +63,16 @@ static void begin(void) {
     host.pd_count = 0;
 }
 
-static void target_boot(const struct rescind_hooks *hooks) {
+static void target_boot(const struct rescind_hooks *hooks, uint32_t cpus, uint64_t speculation) {
+    (void)cpus;
+    (void)speculation;
     host.hooks = *hooks;
     begin();
     boot();
 }
 
-static void target_call(uint32_t pd, uint64_t word[ABI_WORDS]) {
+static void target_call(uint32_t cpu, uint32_t pd, uint64_t word[ABI_WORDS]) {
+    (void)cpu;
     begin();
     syscall_enter(pd_by_index(pd), word);
 }
@@ -161,6 +164,7 @@ const struct rescind_target GEO_TARGET = {
             .levels = GEO_LEVELS,
             .leaf_level = GEO_LEAF_LEVEL,
             .pds = GEO_PDS,
+            .cpus = 1,
             .kernel_frame = GEO_KERNEL_FRAME,
         },
     .operations = 1u << ABI_CREATE_PD | 1u << ABI_DELEGATE | 1u << ABI_REVOKE | 1u << ABI_DESTROY_PD | 1u << ABI_LOOKUP,
