@@ -1,10 +1,10 @@
 /*
  * Sequences as bytes: 16 an operation, packed as the table says. Decoding is total.
  *
- * Two ways to read an operation. Exact, where byte 0 is an operation's code (what seq_pack_op writes): every field as
- * it stands, reduced to its range. Likely, with any other byte 0: every field is a choice among what is likely to have
- * an effect after the operations before, so that even a blind mutator of bytes finds existing PDs and neighbouring
- * ranges.
+ * Two ways to read an operation. Exact, where the bits of the code are that of an operation (what seq_pack_op writes):
+ * every field as it stands, reduced to its range. Likely, with any other code: every field is a choice among what is
+ * likely to have an effect after the operations before, so that even a blind mutator of bytes finds existing PDs and
+ * neighbouring ranges.
  */
 #include "seq_table.h"
 
@@ -38,6 +38,7 @@ struct hot {
 /* What the operations so far suggest to the next one. */
 struct context {
     const struct seq_geometry *geometry;
+    uint8_t cpus;
     uint32_t name_count, hot_count; /* ever noted; the rings keep the last ones */
     uint8_t name[HOT_NAMES];
     struct hot hot[HOT_RANGES];
@@ -102,8 +103,12 @@ INLINE struct seq_cap exact_cap(const struct bits *bits, const struct seq_field 
 INLINE void exact_field(const struct context *context, const struct bits *bits, struct seq_op *op,
                         const struct seq_field *field) {
     uint64_t value = take(bits, field->slot) & (seq_field_limit(context->geometry, op, field) - 1);
-    if (field->type == SEQ_TYPE_RESULT && value == 0)
+    if (value < seq_field_first(field->type))
         value = 1;
+    if (field->type == SEQ_TYPE_QUOTA)
+        value ^= SEQ_QUOTA; /* 0 is the default */
+    if (seq_is_cpu(field->type) && value >= context->cpus)
+        value = 0;
     if (!seq_is_cap(field->type))
         seq_set(op, field, value);
     struct seq_cap *cap = seq_field_cap(op, field);
@@ -257,11 +262,13 @@ static void decode_likely(const struct context *context, const struct bits *bits
     }
 }
 
-static uint8_t likely_code(uint64_t value) {
-    uint32_t total = 0, code = 0;
-    for (uint32_t i = 0; i < SEQ_CODES; i++)
+/* `value` is none of the codes. Operations that are no system calls are likely only where there are several CPUs; oom
+ * never, since it hides what the kernel does with memory enough. */
+static uint8_t likely_code(const struct context *context, uint64_t value) {
+    uint32_t count = context->cpus > 1 ? SEQ_OOM : SEQ_ACCESS, total = 0, code = 0;
+    for (uint32_t i = 0; i < count; i++)
         total += seq_operations[i].weight;
-    uint64_t left = value % 128 * total / 128;
+    uint64_t left = (value - SEQ_CODES) * total / ((1u << seq_slots[SEQ_SLOT_CODE].bits) - SEQ_CODES);
     while (left >= seq_operations[code].weight)
         left -= seq_operations[code++].weight;
     return (uint8_t)code;
@@ -289,7 +296,7 @@ static void decode(struct context *context, const struct bits *bits, struct seq_
         op->code = (uint8_t)code;
         decode_exact(context, bits, op);
     } else {
-        op->code = likely_code(code);
+        op->code = likely_code(context, code);
         decode_likely(context, bits, op);
     }
     note(context, op);
@@ -312,7 +319,9 @@ INLINE void pack_field(struct bits *bits, const struct seq_op *op, const struct 
         put(bits, cap_slot(field), cap->value);
         put(bits, cap_mode_slot(field), cap->mode);
     }
-    if (!seq_is_cap(field->type))
+    if (field->type == SEQ_TYPE_QUOTA)
+        put(bits, field->slot, seq_get(op, field) ^ SEQ_QUOTA);
+    else if (!seq_is_cap(field->type))
         put(bits, field->slot, seq_get(op, field));
 }
 
@@ -332,7 +341,7 @@ void seq_pack_op(const struct seq_geometry *geometry, const struct seq_op *op, u
 #undef FIELD_STEP
 
 void seq_unpack_ops(struct seq *seq, const uint8_t *bytes, size_t length) {
-    struct context context = {.geometry = seq->geometry};
+    struct context context = {.geometry = seq->geometry, .cpus = seq_cpus(seq)};
     seq->count = 0;
     for (size_t at = 0; at < length && seq->count < seq->capacity; at += SEQ_OP_BYTES) {
         uint8_t padded[SEQ_OP_BYTES] = {0};
@@ -348,6 +357,7 @@ size_t seq_pack(const struct seq *seq, uint8_t *bytes, size_t size) {
     __builtin_memcpy(header, magic, MAGIC_BYTES);
     header[MAGIC_BYTES] = SEQ_FORMAT_VERSION;
     header[MAGIC_BYTES + 1] = (uint8_t)geometry_number(seq->geometry);
+    header[MAGIC_BYTES + 2] = (uint8_t)(seq_cpus(seq) - 1);
     if (size)
         __builtin_memcpy(bytes, header, size < HEADER_BYTES ? size : HEADER_BYTES);
     size_t length = HEADER_BYTES;
@@ -361,9 +371,10 @@ size_t seq_pack(const struct seq *seq, uint8_t *bytes, size_t size) {
 bool seq_is_packed(const uint8_t *bytes, size_t length) {
     if (length < HEADER_BYTES || __builtin_memcmp(bytes, magic, MAGIC_BYTES) != 0)
         return false;
-    if (bytes[MAGIC_BYTES] != SEQ_FORMAT_VERSION || bytes[MAGIC_BYTES + 1] >= SEQ_GEOMETRIES)
+    if (bytes[MAGIC_BYTES] != SEQ_FORMAT_VERSION || bytes[MAGIC_BYTES + 1] >= SEQ_GEOMETRIES ||
+        bytes[MAGIC_BYTES + 2] >= SEQ_CPUS)
         return false;
-    for (unsigned i = MAGIC_BYTES + 2; i < HEADER_BYTES; i++) {
+    for (unsigned i = MAGIC_BYTES + 3; i < HEADER_BYTES; i++) {
         if (bytes[i])
             return false;
     }
@@ -374,6 +385,7 @@ void seq_unpack(struct seq *seq, const uint8_t *bytes, size_t length) {
     __builtin_memset(&seq->meta, 0, sizeof(seq->meta));
     if (seq_is_packed(bytes, length)) {
         seq->geometry = seq_geometries[bytes[MAGIC_BYTES + 1]];
+        seq->cpus = (uint8_t)(bytes[MAGIC_BYTES + 2] + 1);
         bytes += HEADER_BYTES;
         length -= HEADER_BYTES;
     }

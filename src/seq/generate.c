@@ -320,7 +320,7 @@ static uint8_t pick_code(struct generator *generator, uint32_t position, uint32_
     for (uint32_t code = 0; code < SEQ_CODES; code++)
         total += weight[code];
     uint32_t code = 0;
-    for (uint64_t left = total ? below(generator, total) : 0; code < SEQ_CODES - 1 && left >= weight[code]; code++)
+    for (uint64_t left = total ? below(generator, total) : 0; code < SEQ_LOOKUP && left >= weight[code]; code++)
         left -= weight[code];
     return (uint8_t)code;
 }
@@ -412,10 +412,12 @@ static void charge(struct generator *generator, const struct seq_op *op) {
 static void draw_weights(struct generator *generator, uint32_t operations) {
     static const uint8_t factors[8] = {0, 1, 2, 2, 2, 4, 4, 8};
     uint32_t all = (1u << SEQ_CODES) - 1, total = 0;
+    all = (1u << SEQ_CREATE_OBJECT) - 1;
     operations &= all;
     if (operations == 0)
         operations = all;
-    for (uint32_t code = 0; code < SEQ_CODES; code++) {
+    __builtin_memset(generator->weight, 0, sizeof(generator->weight));
+    for (uint32_t code = 0; code < SEQ_CREATE_OBJECT; code++) {
         uint32_t factor = factors[below(generator, 8)];
         if (code == SEQ_DELEGATE && factor < 2)
             factor = 2; /* without it nothing else has an effect */

@@ -4,13 +4,15 @@
 #include "out.h"
 #include "seq_table.h"
 
+enum { KEY_GEOMETRY = SEQ_KEY_COUNT, KEY_CPUS };
+
 struct parser {
     struct seq *seq;
     struct seq_error *error;
     const char *line;
     size_t length, position; /* of the line; where the next token is looked for */
     uint32_t number;         /* of the line, from 1 */
-    uint32_t keys;           /* header keys seen; bit SEQ_KEY_COUNT: geometry */
+    uint32_t keys;           /* header keys seen: bit of seq_keys, KEY_GEOMETRY or KEY_CPUS */
 };
 
 struct token {
@@ -19,7 +21,7 @@ struct token {
 };
 
 static bool fail(struct parser *parser, size_t at, const char *message) {
-    struct out out = {.text = parser->error->message, .size = SEQ_TEXT_MAX};
+    struct out out = {.text = parser->error->message, .size = SEQ_MESSAGE_MAX};
     out_text(&out, message);
     out_end(&out);
     parser->error->line = parser->number;
@@ -28,7 +30,7 @@ static bool fail(struct parser *parser, size_t at, const char *message) {
 }
 
 static bool expected(struct parser *parser, const char *what, struct token found) {
-    char message[SEQ_TEXT_MAX];
+    char message[SEQ_MESSAGE_MAX];
     struct out out = {.text = message, .size = sizeof(message)};
     out_text(&out, "expected ");
     out_text(&out, what);
@@ -126,10 +128,13 @@ static bool read_name(struct token token, uint64_t *name) {
 }
 
 static bool parse_number(struct parser *parser, struct seq_op *op, const struct seq_field *field, struct token token) {
-    uint64_t last = seq_field_limit(parser->seq->geometry, op, field) - 1, value;
-    if (!read_number(token, &value) || value > last) {
+    uint64_t first = seq_field_first(field->type), last = seq_field_limit(parser->seq->geometry, op, field) - 1, value;
+    if (seq_is_cpu(field->type))
+        last = seq_cpus(parser->seq) - 1u;
+    if (!read_number(token, &value) || value < first || value > last) {
         bool hex = field->type == SEQ_TYPE_UNIT && op->kind != ABI_OBJ;
-        return expected_range(parser, hex ? "a unit" : "a number", 0, last, hex, token);
+        const char *what = hex ? "a unit" : seq_is_cpu(field->type) ? "one of the header's cpus" : "a number";
+        return expected_range(parser, what, first, last, hex, token);
     }
     seq_set(op, field, value);
     return true;
@@ -251,13 +256,23 @@ static bool parse_value(struct parser *parser, struct seq_op *op, const struct s
     }
 }
 
+static bool has_key(struct token token, const char *key) {
+    size_t length = text_length(key);
+    return token.length > length && __builtin_memcmp(token.text, key, length) == 0 && token.text[length] == '=';
+}
+
 static bool parse_field(struct parser *parser, struct seq_op *op, const struct seq_field *field) {
+    size_t length = text_length(field->key), start = parser->position;
     struct token token = next_token(parser);
-    size_t length = text_length(field->key);
+    uint64_t value;
     if (length == 0)
         return parse_value(parser, op, field, token);
-    bool matches = token.length > length && __builtin_memcmp(token.text, field->key, length) == 0;
-    if (!matches || token.text[length] != '=') {
+    if (!has_key(token, field->key) && seq_default(field->type, &value)) {
+        parser->position = start;
+        seq_set(op, field, value);
+        return true;
+    }
+    if (!has_key(token, field->key)) {
         char text[32];
         struct out out = {.text = text, .size = sizeof(text)};
         out_text(&out, field->key);
@@ -269,7 +284,7 @@ static bool parse_field(struct parser *parser, struct seq_op *op, const struct s
 }
 
 static bool parse_operation_name(struct parser *parser, struct seq_op *op, bool named, struct token token) {
-    char text[SEQ_TEXT_MAX];
+    char text[SEQ_MESSAGE_MAX];
     struct out out = {.text = text, .size = sizeof(text)};
     out_text(&out, named ? "an operation that makes something" : "an operation");
     const char *separator = " (";
@@ -339,6 +354,14 @@ static bool parse_text(struct parser *parser, struct token value, char *text, si
     return true;
 }
 
+static bool parse_cpus(struct parser *parser, struct token value) {
+    uint64_t cpus;
+    if (!read_number(value, &cpus) || cpus == 0 || cpus > SEQ_CPUS)
+        return expected_range(parser, "a number", 1, SEQ_CPUS, false, value);
+    parser->seq->cpus = (uint8_t)cpus;
+    return true;
+}
+
 static bool parse_key(struct parser *parser, uint32_t key, struct token value) {
     if (parser->keys >> key & 1)
         return fail(parser, 0, "this header line was there already");
@@ -347,6 +370,8 @@ static bool parse_key(struct parser *parser, uint32_t key, struct token value) {
         char *text = (char *)&parser->seq->meta + seq_keys[key].offset;
         return parse_text(parser, value, text, seq_keys[key].size);
     }
+    if (key == KEY_CPUS)
+        return parse_cpus(parser, value);
     parser->seq->geometry = seq_geometry_by_name(value.text, value.length);
     return parser->seq->geometry || expected(parser, "small or real", value);
 }
@@ -377,7 +402,9 @@ static bool parse_comment(struct parser *parser) {
     if (parser->seq->count || !split_header(parser, &key, &value))
         return true;
     if (is_word(key, "geometry"))
-        return parse_key(parser, SEQ_KEY_COUNT, value);
+        return parse_key(parser, KEY_GEOMETRY, value);
+    if (is_word(key, "cpus"))
+        return parse_key(parser, KEY_CPUS, value);
     for (uint32_t i = 0; i < SEQ_KEY_COUNT; i++) {
         if (is_word(key, seq_keys[i].key))
             return parse_key(parser, i, value);
@@ -412,6 +439,7 @@ static bool parse_line(struct parser *parser) {
 bool seq_parse(struct seq *seq, const char *text, size_t length, struct seq_error *error) {
     struct parser parser = {.seq = seq, .error = error};
     seq->geometry = NULL;
+    seq->cpus = 1;
     seq->count = 0;
     __builtin_memset(&seq->meta, 0, sizeof(seq->meta));
     __builtin_memset(error, 0, sizeof(*error));

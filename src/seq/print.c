@@ -66,7 +66,9 @@ static void print_op(struct out *out, const struct seq_op *op) {
         out_text(out, " = ");
     }
     out_text(out, operation->name);
-    for (; field < end; field++) {
+    for (uint64_t value; field < end; field++) {
+        if (seq_default(field->type, &value) && value == seq_get(op, field))
+            continue;
         out_char(out, ' ');
         if (field->key[0]) {
             out_text(out, field->key);
@@ -102,6 +104,11 @@ size_t seq_print(const struct seq *seq, char *text, size_t size) {
     out_decimal(&out, SEQ_FORMAT_VERSION);
     out_char(&out, '\n');
     print_meta(&out, "geometry", seq->geometry->name);
+    if (seq_cpus(seq) > 1) {
+        out_text(&out, "# cpus: ");
+        out_decimal(&out, seq_cpus(seq));
+        out_char(&out, '\n');
+    }
     for (uint32_t i = 0; i < SEQ_KEY_COUNT; i++) {
         const char *value = (const char *)&seq->meta + seq_keys[i].offset;
         if (*value)

@@ -14,7 +14,33 @@
 
 enum { SEQ_FORMAT_VERSION = 1, SEQ_OP_BYTES = 16, SEQ_MAX_OPS = 4096, SEQ_NAMES = 256, SEQ_TEXT_MAX = 160 };
 
-enum seq_code { SEQ_CREATE_PD, SEQ_DELEGATE, SEQ_REVOKE, SEQ_DESTROY_PD, SEQ_LOOKUP, SEQ_CODES };
+/* The quota in pages of a create_pd that names none. Seven carry a PD with a page table on each level in the real
+ * geometry, and leave room for four such PDs in the small one. */
+enum { SEQ_QUOTA = 7 };
+
+enum { SEQ_CPUS = 4 /* at most */ };
+
+/* The last three are no system calls: the harness makes the target's CPU or allocator do something. Numbers are stored
+ * in packed files and never change. */
+enum seq_code {
+    SEQ_CREATE_PD,
+    SEQ_DELEGATE,
+    SEQ_REVOKE,
+    SEQ_DESTROY_PD,
+    SEQ_LOOKUP,
+    SEQ_CREATE_OBJECT,
+    SEQ_GRANT,
+    SEQ_MOVE_QUOTA,
+    SEQ_ACCESS, /* a CPU reads, writes, executes, or uses a port */
+    SEQ_SWITCH, /* makes a CPU run another PD */
+    SEQ_OOM,    /* an allocation of the next system call fails */
+    SEQ_CODES
+};
+
+/* Operations that enter the kernel: each has a caller, and a CPU that executes it. */
+static inline bool seq_is_call(uint8_t code) {
+    return code < SEQ_ACCESS;
+}
 
 enum seq_cap_mode {
     SEQ_CAP_NONE,     /* no capability: self (delegate), no filter (revoke) */
@@ -41,18 +67,24 @@ struct seq_cap {
  */
 struct seq_op {
     uint8_t code;          /* enum seq_code */
-    uint8_t caller;        /* name */
+    uint8_t caller;        /* name; switch: the PD that is to run */
     uint8_t name;          /* create: the name of what is created (1..255) */
     uint8_t kind;          /* 0..3, enum abi_kind; 3 is an unknown kind */
-    uint8_t place;         /* 0..3, enum abi_place: of a revoke, or the source of a delegate; 3 is unknown */
+    uint8_t place;         /* 0..3, enum abi_place: of a revoke, or the source of a delegate or grant; 3 is unknown */
     uint8_t scope;         /* 0..3, enum abi_scope; 3 is unknown */
     uint8_t order;         /* 0..63 */
-    uint8_t mask;          /* rights */
-    struct seq_cap pd;     /* payer, destination, place of a remote revoke, PD to destroy */
-    struct seq_cap filter; /* of a directed revoke */
-    uint64_t base; /* first unit, unit, or selector to be filled; below twice the space's size, see docs/sequences.md */
-    uint64_t destination; /* delegate: destination base */
+    uint8_t mask;          /* rights; access: of what the CPU does; oom: which allocation, 1..255 */
+    uint8_t cpu;           /* that executes, accesses or switches; below seq_cpus() of the sequence */
+    uint16_t quota;        /* create_pd: pages */
+    struct seq_cap pd;     /* payer, destination, place of a remote revoke, PD to destroy, PD that gives quota */
+    struct seq_cap filter; /* of a directed revoke; move_quota: the PD that takes it */
+    /* First unit, unit, or selector to be filled: below twice the space's size, of which the last quarter counts back
+     * from 2^64. move_quota: pages, below SEQ_PAGES, of which the last quarter does so too. */
+    uint64_t base;
+    uint64_t destination; /* delegate, grant: destination base */
 };
+
+#define SEQ_PAGES (UINT64_C(1) << 32)
 
 /* Sizes that the codec needs; fill from the target's geometry. Units are log2. */
 struct seq_geometry {
@@ -60,6 +92,8 @@ struct seq_geometry {
     uint8_t mem_log2, pio_log2, obj_log2, phys_log2;
     uint8_t level_bits;
     uint64_t kernel_frame;
+    uint32_t quota_pages; /* root's at boot; steers the generator only */
+    uint16_t pd_pages;    /* of a PD that can have some memory mapped; likewise */
 };
 
 extern const struct seq_geometry seq_geometry_small, seq_geometry_real;
@@ -77,14 +111,23 @@ struct seq {
     const struct seq_geometry *geometry;
     struct seq_op *op;
     uint32_t count, capacity;
+    uint8_t cpus; /* that the target is booted with, 1..SEQ_CPUS; 0 is taken for 1 */
     struct seq_meta meta;
 };
 
+/* The CPUs of a sequence, 1..SEQ_CPUS. At boot CPU 0 runs root and the others nothing. */
+static inline uint8_t seq_cpus(const struct seq *seq) {
+    uint8_t cpus = seq->cpus < SEQ_CPUS ? seq->cpus : (uint8_t)SEQ_CPUS;
+    return cpus ? cpus : 1;
+}
+
 /* ---- text (.rsq) ---- */
 
+enum { SEQ_MESSAGE_MAX = 320 };
+
 struct seq_error {
-    uint32_t line, column;      /* from 1 */
-    char message[SEQ_TEXT_MAX]; /* what was expected and what was found */
+    uint32_t line, column;         /* from 1 */
+    char message[SEQ_MESSAGE_MAX]; /* what was expected and what was found */
 };
 
 /* Parses strictly. False: *error says where and why, *seq is unspecified. Never reads past length; any bytes are safe.
@@ -103,12 +146,12 @@ size_t seq_print(const struct seq *seq, char *text, size_t size);
 void seq_pack_op(const struct seq_geometry *geometry, const struct seq_op *op, uint8_t bytes[SEQ_OP_BYTES]);
 
 /* Decodes any bytes: whole operations of SEQ_OP_BYTES; what is left at the end is padded with zeros to one more. Total.
- */
+ * Geometry and CPUs are those of *seq; a CPU that it does not have is taken for CPU 0. */
 void seq_unpack_ops(struct seq *seq, const uint8_t *bytes, size_t length);
 
-/* File form: a 16-byte header (magic, version, geometry) before the operations. Without the magic, unpack takes the
- * bytes as operations of seq->geometry as preset by the caller. seq_pack returns the length needed; writes at most size
- * bytes. */
+/* File form: a 16-byte header (magic, version, geometry, CPUs) before the operations. Without the magic, unpack takes
+ * the bytes as operations of seq->geometry and seq->cpus as preset by the caller. seq_pack returns the length needed;
+ * writes at most size bytes. */
 size_t seq_pack(const struct seq *seq, uint8_t *bytes, size_t size);
 void seq_unpack(struct seq *seq, const uint8_t *bytes, size_t length);
 bool seq_is_packed(const uint8_t *bytes, size_t length);
@@ -125,8 +168,11 @@ uint64_t seq_random_below(struct seq_random *random, uint64_t bound); /* 0..boun
 /* ---- generator and mutator ---- */
 
 struct seq_profile {
-    uint32_t operations;  /* bit 1 << enum seq_code: may be generated; 0: all */
-    uint32_t kinds;       /* bit 1 << enum abi_kind; 0: MEM and OBJ */
+    /* Bit 1 << enum seq_code: may be generated. 0: all system calls, and with several CPUs switch and access too; oom
+     * only if asked for by name, since it hides what the kernel does with memory enough. */
+    uint32_t operations;
+    uint32_t kinds;       /* bit 1 << enum abi_kind; 0: all three */
+    uint8_t cpus;         /* 1..SEQ_CPUS; 0 and 1: system calls are executed by CPU 0. seq_mutate: seq->cpus counts */
     uint64_t unit_budget; /* real geometry: upper bound of units that the whole sequence may change; 0: none */
 };
 

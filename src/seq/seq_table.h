@@ -20,18 +20,28 @@
     OPERATION(DELEGATE, "delegate", 48, "maps what is mapped in the source range into the destination, as its child")  \
     OPERATION(REVOKE, "revoke", 30, "takes rights from a range, from what descends from it, or from both")             \
     OPERATION(DESTROY_PD, "destroy_pd", 4, "destroys a PD with everything in it")                                      \
-    OPERATION(LOOKUP, "lookup", 6, "asks for the rights and the uniform range around a unit of the caller")
+    OPERATION(LOOKUP, "lookup", 6, "asks for the rights and the uniform range around a unit of the caller")            \
+    OPERATION(CREATE_OBJECT, "create_object", 4, "makes a plain object; the capability goes to the caller's selector") \
+    OPERATION(GRANT, "grant", 10, "moves what is mapped in the source range into the destination")                     \
+    OPERATION(MOVE_QUOTA, "move_quota", 4, "moves free pages of kernel memory from one account to another")            \
+    OPERATION(ACCESS, "access", 10, "a CPU uses a unit of the PD that it runs; no system call")                        \
+    OPERATION(SWITCH, "switch", 6, "makes a CPU run a PD; no system call")                                             \
+    OPERATION(OOM, "oom", 3, "an allocation of kernel memory in the next system call fails; no system call")
 
 /*
  * FIELD(type, member of struct seq_op, key in text, slot, slot of the mode, meaning), in the order of the text. Fields
  * that others depend on come first: the kind before units and masks, the scope before the place, the place before the
- * filter.
+ * filter. Fields that may be left out (seq_default) come last.
  */
+#define SEQ_FIELD_ON_CPU(FIELD) FIELD(ON_CPU, cpu, "cpu", CPU, NONE, "the CPU that executes it")
+
 #define SEQ_FIELDS_CREATE_PD(FIELD)                                                                                    \
     FIELD(RESULT, name, "", DESTINATION, NONE, "what the new PD is called from here on")                               \
     FIELD(NAME, caller, "", CALLER, NONE, "who calls")                                                                 \
     FIELD(CAP, pd, "payer", PD, PD_MODE, "the PD whose account pays; CREATE is needed")                                \
-    FIELD(SELECTOR, base, "sel", BASE, NONE, "the selector to be filled")
+    FIELD(SELECTOR, base, "sel", BASE, NONE, "the selector to be filled")                                              \
+    FIELD(QUOTA, quota, "quota", QUOTA, NONE, "pages of kernel memory that it gets from the payer")                    \
+    SEQ_FIELD_ON_CPU(FIELD)
 
 #define SEQ_FIELDS_DELEGATE(FIELD)                                                                                     \
     FIELD(NAME, caller, "", CALLER, NONE, "who calls")                                                                 \
@@ -41,7 +51,8 @@
     FIELD(ORDER, order, "order", ORDER, NONE, "both ranges have 2^order units")                                        \
     FIELD(CAP_OR_SELF, pd, "to", PD, PD_MODE, "the PD that receives; MAP is needed, except for self")                  \
     FIELD(UNIT, destination, "at", DESTINATION, NONE, "first unit of the destination range")                           \
-    FIELD(MASK, mask, "mask", MASK, NONE, "rights to pass on")
+    FIELD(MASK, mask, "mask", MASK, NONE, "rights to pass on")                                                         \
+    SEQ_FIELD_ON_CPU(FIELD)
 
 #define SEQ_FIELDS_REVOKE(FIELD)                                                                                       \
     FIELD(NAME, caller, "", CALLER, NONE, "who calls")                                                                 \
@@ -51,16 +62,46 @@
     FIELD(MASK, mask, "mask", MASK, NONE, "rights to take")                                                            \
     FIELD(SCOPE, scope, "scope", SCOPE, NONE, "what loses them")                                                       \
     FIELD(PLACE, place, "place", PLACE, NONE, "where the range lies; REVOKE is needed on a capability")                \
-    FIELD(CAP_OR_NONE, filter, "filter", DESTINATION, FILTER_MODE, "only descendants in that PD lose anything")
+    FIELD(CAP_OR_NONE, filter, "filter", DESTINATION, FILTER_MODE, "only descendants in that PD lose anything")        \
+    SEQ_FIELD_ON_CPU(FIELD)
 
 #define SEQ_FIELDS_DESTROY_PD(FIELD)                                                                                   \
     FIELD(NAME, caller, "", CALLER, NONE, "who calls")                                                                 \
-    FIELD(CAP, pd, "pd", PD, PD_MODE, "the PD to destroy; DESTROY is needed")
+    FIELD(CAP, pd, "pd", PD, PD_MODE, "the PD to destroy; DESTROY is needed")                                          \
+    SEQ_FIELD_ON_CPU(FIELD)
 
 #define SEQ_FIELDS_LOOKUP(FIELD)                                                                                       \
     FIELD(NAME, caller, "", CALLER, NONE, "who calls")                                                                 \
     FIELD(KIND, kind, "", KIND, NONE, "kind of space")                                                                 \
-    FIELD(UNIT, base, "unit", BASE, NONE, "the unit")
+    FIELD(UNIT, base, "unit", BASE, NONE, "the unit")                                                                  \
+    SEQ_FIELD_ON_CPU(FIELD)
+
+#define SEQ_FIELDS_CREATE_OBJECT(FIELD)                                                                                \
+    FIELD(NAME, caller, "", CALLER, NONE, "who calls")                                                                 \
+    FIELD(CAP, pd, "payer", PD, PD_MODE, "the PD whose account pays; CREATE is needed")                                \
+    FIELD(SELECTOR, base, "sel", BASE, NONE, "the selector to be filled")                                              \
+    SEQ_FIELD_ON_CPU(FIELD)
+
+#define SEQ_FIELDS_GRANT(FIELD) SEQ_FIELDS_DELEGATE(FIELD)
+
+#define SEQ_FIELDS_MOVE_QUOTA(FIELD)                                                                                   \
+    FIELD(NAME, caller, "", CALLER, NONE, "who calls")                                                                 \
+    FIELD(CAP, pd, "from", PD, PD_MODE, "the PD that gives; QUOTA is needed")                                          \
+    FIELD(CAP, filter, "to", DESTINATION, FILTER_MODE, "the PD that takes; QUOTA is needed")                           \
+    FIELD(PAGES, base, "pages", BASE, NONE, "how many")                                                                \
+    SEQ_FIELD_ON_CPU(FIELD)
+
+#define SEQ_FIELDS_ACCESS(FIELD)                                                                                       \
+    FIELD(CPU, cpu, "cpu", CPU, NONE, "the CPU")                                                                       \
+    FIELD(KIND, kind, "", KIND, NONE, "kind of space; `mem` and `pio` can be accessed")                                \
+    FIELD(UNIT, base, "unit", BASE, NONE, "the unit")                                                                  \
+    FIELD(MASK, mask, "rights", MASK, NONE, "what it does there")
+
+#define SEQ_FIELDS_SWITCH(FIELD)                                                                                       \
+    FIELD(CPU, cpu, "cpu", CPU, NONE, "the CPU")                                                                       \
+    FIELD(NAME, caller, "to", CALLER, NONE, "the PD")
+
+#define SEQ_FIELDS_OOM(FIELD) FIELD(NTH, mask, "n", MASK, NONE, "which one, counted from 1")
 
 /* TYPE(id, words for the values 0..3 of an enumeration or NULL, how it is written). */
 #define SEQ_TYPES(TYPE)                                                                                                \
@@ -76,12 +117,19 @@
     TYPE(CAP_OR_SELF, NULL, "a capability, `self`")                                                                    \
     TYPE(CAP_OR_NONE, NULL, "a capability, `none`")                                                                    \
     TYPE(UNIT, NULL, "0 to twice the space's size - 1")                                                                \
-    TYPE(SELECTOR, NULL, "0 to twice the OBJ space's size - 1")
+    TYPE(SELECTOR, NULL, "0 to twice the OBJ space's size - 1")                                                        \
+    TYPE(PAGES, NULL, "0..4294967295")                                                                                 \
+    TYPE(QUOTA, NULL, "0..65535; left out: 7")                                                                         \
+    TYPE(NTH, NULL, "1..255")                                                                                          \
+    TYPE(CPU, NULL, "0..3, one of the header's `cpus`")                                                                \
+    TYPE(ON_CPU, NULL, "0..3, one of the header's `cpus`; left out: 0")
 
-/* SLOT(id, first bit, bits) of the 128 bits of a packed operation, bit 0 being bit 0 of byte 0. */
+/* SLOT(id, first bit, bits) of the 128 bits of a packed operation, bit 0 being bit 0 of byte 0. Those that no operation
+ * has at once may overlap. */
 #define SEQ_SLOTS(SLOT)                                                                                                \
     SLOT(NONE, 0, 0)                                                                                                   \
-    SLOT(CODE, 0, 8)                                                                                                   \
+    SLOT(CODE, 0, 6)                                                                                                   \
+    SLOT(CPU, 6, 2)                                                                                                    \
     SLOT(CALLER, 8, 8)                                                                                                 \
     SLOT(KIND, 16, 2)                                                                                                  \
     SLOT(PLACE, 18, 2)                                                                                                 \
@@ -90,6 +138,7 @@
     SLOT(ORDER, 24, 6)                                                                                                 \
     SLOT(FILTER_MODE, 30, 2)                                                                                           \
     SLOT(MASK, 32, 8)                                                                                                  \
+    SLOT(QUOTA, 24, 16)                                                                                                \
     SLOT(PD, 40, 16)                                                                                                   \
     SLOT(BASE, 56, 36)                                                                                                 \
     SLOT(DESTINATION, 92, 36)
@@ -112,7 +161,7 @@ enum seq_slot_id { SEQ_SLOTS(SEQ_SLOT_ID) SEQ_SLOT_COUNT };
 
 #define SEQ_KEY_ID(text, member) SEQ_KEY_##member,
 enum { SEQ_KEYS(SEQ_KEY_ID) SEQ_KEY_COUNT };
-enum { SEQ_FIELDS_MAX = 8, SEQ_GEOMETRIES = 2 };
+enum { SEQ_FIELDS_MAX = 9, SEQ_GEOMETRIES = 2 };
 
 struct seq_field {
     uint8_t type, slot, mode_slot;
@@ -161,7 +210,22 @@ static inline uint8_t seq_space_log2(const struct seq_geometry *geometry, uint8_
 }
 
 static inline bool seq_is_wide(uint8_t type) {
-    return type == SEQ_TYPE_UNIT || type == SEQ_TYPE_SELECTOR;
+    return type == SEQ_TYPE_UNIT || type == SEQ_TYPE_SELECTOR || type == SEQ_TYPE_PAGES;
+}
+
+static inline bool seq_is_cpu(uint8_t type) {
+    return type == SEQ_TYPE_CPU || type == SEQ_TYPE_ON_CPU;
+}
+
+/* Whether a field may be left out of the text; *value is what it is then. */
+static inline bool seq_default(uint8_t type, uint64_t *value) {
+    *value = type == SEQ_TYPE_QUOTA ? SEQ_QUOTA : 0;
+    return type == SEQ_TYPE_QUOTA || type == SEQ_TYPE_ON_CPU;
+}
+
+/* The number below which a field makes no sense. */
+static inline uint64_t seq_field_first(uint8_t type) {
+    return type == SEQ_TYPE_RESULT || type == SEQ_TYPE_NTH;
 }
 
 /* Fields that are a capability and nothing else. */
@@ -176,6 +240,8 @@ static inline uint64_t seq_field_limit(const struct seq_geometry *geometry, cons
         return (uint64_t)2 << seq_space_log2(geometry, op->kind);
     if (field->type == SEQ_TYPE_SELECTOR)
         return (uint64_t)2 << geometry->obj_log2;
+    if (field->type == SEQ_TYPE_PAGES)
+        return SEQ_PAGES;
     return field->type == SEQ_TYPE_RESULT ? SEQ_NAMES : (uint64_t)1 << seq_slots[field->slot].bits;
 }
 
@@ -185,6 +251,8 @@ static inline uint64_t seq_get(const struct seq_op *op, const struct seq_field *
     uint64_t value = *member;
     if (seq_is_wide(field->type))
         __builtin_memcpy(&value, member, sizeof(value));
+    else if (field->type == SEQ_TYPE_QUOTA)
+        value = op->quota;
     return value;
 }
 
@@ -192,6 +260,8 @@ static inline void seq_set(struct seq_op *op, const struct seq_field *field, uin
     uint8_t *member = (uint8_t *)op + field->offset;
     if (seq_is_wide(field->type))
         __builtin_memcpy(member, &value, sizeof(value));
+    else if (field->type == SEQ_TYPE_QUOTA)
+        op->quota = (uint16_t)value;
     else
         *member = (uint8_t)value;
 }
@@ -202,7 +272,7 @@ static inline const struct seq_cap *seq_field_cap_const(const struct seq_op *op,
         return op->place == ABI_PLACE_CAP ? &op->pd : NULL;
     if (!seq_is_cap(field->type))
         return NULL;
-    return field->type == SEQ_TYPE_CAP_OR_NONE ? &op->filter : &op->pd;
+    return field->offset == offsetof(struct seq_op, filter) ? &op->filter : &op->pd;
 }
 
 static inline struct seq_cap *seq_field_cap(struct seq_op *op, const struct seq_field *field) {
@@ -215,7 +285,8 @@ static inline struct seq_cap *seq_field_cap(struct seq_op *op, const struct seq_
 /* The word for "no capability" in that type, or NULL: it must be one. */
 const char *seq_no_cap(uint8_t type);
 
-/* The simplest operation of that code: root calls, names p1, names root where a capability must be named. */
+/* The simplest operation of that code: root calls, names p1, names root where a capability must be named, and has the
+ * default where a field may be left out. */
 void seq_blank(struct seq_op *op, uint8_t code);
 
 /* Brings units and selectors into what their fields can hold, after the kind or the geometry has changed. */

@@ -11,6 +11,8 @@ const struct seq_geometry seq_geometry_small = {
     .phys_log2 = 8,
     .level_bits = 2,
     .kernel_frame = 240,
+    .quota_pages = 32,
+    .pd_pages = 1,
 };
 
 const struct seq_geometry seq_geometry_real = {
@@ -21,6 +23,8 @@ const struct seq_geometry seq_geometry_real = {
     .phys_log2 = 20,
     .level_bits = 9,
     .kernel_frame = (1 << 20) - (1 << 15),
+    .quota_pages = 8192,
+    .pd_pages = SEQ_QUOTA,
 };
 
 const struct seq_geometry *const seq_geometries[SEQ_GEOMETRIES] = {&seq_geometry_small, &seq_geometry_real};
@@ -75,10 +79,11 @@ void seq_blank(struct seq_op *op, uint8_t code) {
     op->code = code;
     for (uint32_t i = 0; i < operation->field_count; i++) {
         const struct seq_field *field = &operation->fields[i];
-        if (field->type == SEQ_TYPE_RESULT)
-            seq_set(op, field, 1);
-        else if (field->type == SEQ_TYPE_CAP)
+        uint64_t value;
+        if (field->type == SEQ_TYPE_CAP)
             seq_field_cap(op, field)->mode = SEQ_CAP_NAME;
+        else if (seq_default(field->type, &value) || (value = seq_field_first(field->type)))
+            seq_set(op, field, value);
     }
 }
 

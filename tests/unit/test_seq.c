@@ -35,7 +35,7 @@ static int set_up(void **state) {
         return -1;
     struct seq *seqs[3] = {&rig->a, &rig->b, &rig->c};
     for (int i = 0; i < 3; i++)
-        *seqs[i] = (struct seq){.geometry = &seq_geometry_small, .op = rig->op[i], .capacity = SEQ_MAX_OPS};
+        *seqs[i] = (struct seq){.geometry = &seq_geometry_small, .op = rig->op[i], .capacity = SEQ_MAX_OPS, .cpus = 1};
     seq_random_seed(&rig->random, 42);
     *state = rig;
     return 0;
@@ -53,8 +53,8 @@ static bool same_cap(const struct seq_cap *a, const struct seq_cap *b) {
 static bool same_op(const struct seq_op *a, const struct seq_op *b) {
     return a->code == b->code && a->caller == b->caller && a->name == b->name && a->kind == b->kind &&
            a->place == b->place && a->scope == b->scope && a->order == b->order && a->mask == b->mask &&
-           a->base == b->base && a->destination == b->destination && same_cap(&a->pd, &b->pd) &&
-           same_cap(&a->filter, &b->filter);
+           a->cpu == b->cpu && a->quota == b->quota && a->base == b->base && a->destination == b->destination &&
+           same_cap(&a->pd, &b->pd) && same_cap(&a->filter, &b->filter);
 }
 
 static void assert_same_ops(const struct seq *a, const struct seq *b) {
@@ -116,7 +116,7 @@ static void any_op(struct rig *rig, const struct seq_geometry *geometry, struct 
     for (uint32_t i = 0; i < operation->field_count; i++) {
         const struct seq_field *field = &operation->fields[i];
         uint64_t value = below(rig, seq_field_limit(geometry, op, field));
-        if (field->type == SEQ_TYPE_RESULT && value == 0)
+        if (value < seq_field_first(field->type))
             value = 1;
         if (!seq_is_cap(field->type))
             seq_set(op, field, value);
@@ -128,6 +128,7 @@ static void any_op(struct rig *rig, const struct seq_geometry *geometry, struct 
 
 static void any_seq(struct rig *rig, struct seq *seq, const struct seq_geometry *geometry, uint32_t count) {
     seq->geometry = geometry;
+    seq->cpus = SEQ_CPUS;
     seq->count = count;
     for (uint32_t i = 0; i < count; i++)
         any_op(rig, geometry, &seq->op[i]);
@@ -135,15 +136,27 @@ static void any_seq(struct rig *rig, struct seq *seq, const struct seq_geometry 
 
 /* ---- table ---- */
 
+/* The slots of an operation are its own: code, those of its fields and their modes. */
 static void slots_do_not_overlap(void **state) {
     (void)state;
-    for (uint32_t i = 0; i < SEQ_SLOT_COUNT; i++) {
-        assert_in_range(seq_slots[i].first + seq_slots[i].bits, 0, 128);
-        for (uint32_t j = 0; j < i; j++) {
-            if (seq_slots[i].bits == 0 || seq_slots[j].bits == 0)
-                continue;
-            assert_true(seq_slots[j].first + seq_slots[j].bits <= seq_slots[i].first ||
-                        seq_slots[i].first + seq_slots[i].bits <= seq_slots[j].first);
+    for (uint32_t code = 0; code < SEQ_CODES; code++) {
+        const struct seq_operation *operation = &seq_operations[code];
+        bool used[128] = {false};
+        for (uint32_t i = 0; i < seq_slots[SEQ_SLOT_CODE].bits; i++)
+            used[i] = true;
+        for (uint32_t i = 0; i < operation->field_count; i++) {
+            const struct seq_field *field = &operation->fields[i];
+            bool place = field->type == SEQ_TYPE_PLACE;
+            const uint8_t slots[4] = {field->slot, field->mode_slot, place ? SEQ_SLOT_PD : SEQ_SLOT_NONE,
+                                      place ? SEQ_SLOT_PD_MODE : SEQ_SLOT_NONE};
+            for (uint32_t k = 0; k < 4; k++) {
+                struct seq_slot slot = seq_slots[slots[k]];
+                assert_in_range(slot.first + slot.bits, 0, 128);
+                for (uint32_t bit = slot.first; bit < slot.first + slot.bits; bit++) {
+                    assert_false(used[bit]);
+                    used[bit] = true;
+                }
+            }
         }
     }
 }
@@ -377,16 +390,17 @@ static void headers_are_checked(void **state) {
 }
 
 static void operations_are_checked(void **state) {
-    const char all[] = "expected an operation (create_pd, delegate, revoke, destroy_pd, lookup), found 'grant'";
+#define ALL_OPERATIONS                                                                                                 \
+    "expected an operation (create_pd, delegate, revoke, destroy_pd, lookup, create_object, grant, move_quota, "       \
+    "access, switch, oom), found "
     const struct mistake mistakes[] = {
-        {HEADER "grant root", 4, 1, all},
+        {HEADER "give root", 4, 1, ALL_OPERATIONS "'give'"},
         {HEADER "p1 = lookup root", 4, 6, "expected an operation that makes something (create_pd), found 'lookup'"},
         {HEADER "create_pd root payer=root sel=1", 4, 1,
          "expected a name and = before it (p1 = ...), found 'create_pd'"},
         {HEADER "p1 create_pd root payer=root sel=1", 4, 4, "expected =, found 'create_pd'"},
         {HEADER "root = create_pd root payer=root sel=1", 4, 1, "expected a name p1 to p255, found 'root'"},
-        {HEADER "p256 = create_pd root payer=root sel=1", 4, 1,
-         "expected an operation (create_pd, delegate, revoke, destroy_pd, lookup), found 'p256'"},
+        {HEADER "p256 = create_pd root payer=root sel=1", 4, 1, ALL_OPERATIONS "'p256'"},
         {HEADER "lookup p0 mem unit=0", 4, 8, "expected root or p1 to p255, found 'p0'"},
         {HEADER "lookup p01 mem unit=0", 4, 8, "expected root or p1 to p255, found 'p01'"},
         {HEADER "lookup p256 mem unit=0", 4, 8, "expected root or p1 to p255, found 'p256'"},
@@ -426,8 +440,7 @@ static void operations_are_checked(void **state) {
          "expected own, phys, root, p1 to p255, @0 to @65535 or place3, found 'place2'"},
         {HEADER "revoke root mem base=0 order=0 mask=r scope=self place=own filter=self", 4, 67,
          "expected root, p1 to p255, @0 to @65535 or none, found 'self'"},
-        {HEADER "look\x01\xff", 4, 1,
-         "expected an operation (create_pd, delegate, revoke, destroy_pd, lookup), found 'look\\x01\\xff'"},
+        {HEADER "look\x01\xff", 4, 1, ALL_OPERATIONS "'look\\x01\\xff'"},
     };
     for (size_t i = 0; i < sizeof(mistakes) / sizeof(mistakes[0]); i++)
         assert_refused(*state, &mistakes[i]);
@@ -460,7 +473,7 @@ static bool parse_exactly(struct rig *rig, const char *text, size_t length) {
     free(copy);
     if (!parsed) {
         assert_true(rig->error.line > 0 && rig->error.column > 0);
-        assert_true(rig->error.message[0] != '\0' && strlen(rig->error.message) < SEQ_TEXT_MAX);
+        assert_true(rig->error.message[0] != '\0' && strlen(rig->error.message) < SEQ_MESSAGE_MAX - 1);
     }
     return parsed;
 }
@@ -551,7 +564,7 @@ static void an_exact_op_needs_no_context(void **state) {
         any_op(rig, &seq_geometry_small, &op);
         uint64_t at = below(rig, OPS);
         seq_pack_op(&seq_geometry_small, &op, rig->bytes + at * SEQ_OP_BYTES);
-        assert_in_range(rig->bytes[at * SEQ_OP_BYTES], 0, SEQ_CODES - 1);
+        assert_int_equal(rig->bytes[at * SEQ_OP_BYTES], op.code | op.cpu << 6);
         rig->a.geometry = &seq_geometry_small;
         seq_unpack_ops(&rig->a, rig->bytes, OPS * SEQ_OP_BYTES);
         assert_true(same_op(&rig->a.op[at], &op));
@@ -633,7 +646,7 @@ static void likely_ops_are_likely(void **state) {
         uint64_t ranges[2 * OPS], count = 0;
         fill_random(rig, OPS * SEQ_OP_BYTES);
         for (uint32_t i = 0; i < OPS; i++)
-            rig->bytes[i * SEQ_OP_BYTES] |= 0x80;
+            rig->bytes[i * SEQ_OP_BYTES] |= 0x20;
         seq_unpack_ops(&rig->a, rig->bytes, OPS * SEQ_OP_BYTES);
         for (uint32_t i = 0; i < OPS; i++) {
             const struct seq_op *op = &rig->a.op[i];
