@@ -4,8 +4,8 @@
 usage: third_judge.py RESCIND [REPOSITORY] [--count N] [--ops N] [--seed N]
 
 Generates sequences, runs them with `rescind run --json`, gives the resolved operations to REPOSITORY/../shared/model/model.py
-and compares every result and the final mappings. Sequences in which memory ran out (E_MEM) are skipped and counted: the model
-knows no limits. Exit status: 0 equal, 1 a difference, 2 could not be run, 77 there is no model.
+and compares every result and the final mappings. The model knows no limits: operations refused for lack of memory (E_MEM), which
+change nothing, are not given to it, and neither is what the harness does itself (access, switch, oom). Exit status: 0 equal, 1 a difference, 2 could not be run, 77 there is no model.
 """
 import argparse
 import json
@@ -17,6 +17,7 @@ import tempfile
 from pathlib import Path
 
 SHOWN_DIFFERENCES = 5
+HARNESS_OPERATIONS = ("access", "switch", "oom")
 
 
 def arguments():
@@ -48,6 +49,12 @@ def run_rescind(rescind, count, ops, seed):
             if line["verdict"] != "agree":
                 print(f"{line['path']}: {line['verdict']} {line.get('signature')}\n{line.get('report')}")
         fail(f"rescind run ended with {ran.returncode} and judged {len(lines)} of {count} sequences")
+    for line in lines:
+        known = [(op, result) for op, result in zip(line["ops"], line["results"], strict=True)
+                 if op[0] not in HARNESS_OPERATIONS and result != ["E_MEM", None]]
+        line["refused"] = line["results"].count(["E_MEM", None])
+        line["ops"] = [op for op, _ in known]
+        line["results"] = [result for _, result in known]
     return sorted(lines, key=lambda line: int(Path(line["path"]).stem.split("-")[-1]))
 
 
@@ -98,11 +105,9 @@ def main():
     print(f"third_judge: seed {seed}, {given.count} sequences of {given.ops} operations", flush=True)
     runs = run_rescind(given.rescind, given.count, given.ops, seed)
     answers = ask_model(model, runs)
-    different = skipped = results = mappings = 0
+    different = refused = results = mappings = 0
     for number, (run, answer) in enumerate(zip(runs, answers, strict=True)):
-        if ["E_MEM", None] in run["results"]:
-            skipped += 1
-            continue
+        refused += run["refused"]
         results += len(run["results"])
         mappings += sum(len(space) for space in run["state"].values())
         difference = first_difference(run, answer)
@@ -111,8 +116,8 @@ def main():
             if different <= SHOWN_DIFFERENCES:
                 print(f"sequence {number}: {difference}\n    get it: rescind gen --seed={seed} --ops={given.ops} "
                       f"--count={number + 1} -o DIR")
-    print(f"third_judge: {given.count - skipped - different} sequences equal ({results} results, {mappings} final mappings), "
-          f"{different} different, {skipped} skipped for E_MEM")
+    print(f"third_judge: {given.count - different} sequences equal ({results} results, {mappings} final mappings), "
+          f"{different} different, {refused} operations left out as refused for lack of memory")
     sys.exit(1 if different else 0)
 
 

@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { PD_NAME_MAX = 16, UNIT_NAME_MAX = 48 };
 
@@ -19,6 +20,9 @@ static const char *pd_name(const struct record *record, uint32_t pd, char name[P
         snprintf(name, PD_NAME_MAX, "PHYS");
     else if (pd == ORACLE_ROOT)
         snprintf(name, PD_NAME_MAX, "root");
+    else if (pd & ORACLE_OBJECT)
+        snprintf(name, PD_NAME_MAX, "r%u",
+                 (pd ^ ORACLE_OBJECT) < record->objects ? record->objects_by[pd ^ ORACLE_OBJECT] : 0);
     else
         snprintf(name, PD_NAME_MAX, "r%u", pd < record->pds ? record->created_by[pd] : 0);
     return name;
@@ -53,11 +57,25 @@ static json_t *revoke_json(const char *caller, const char *kind, const struct or
                      call->filtered ? number(call->filter_selector) : json_null());
 }
 
+/* What the harness does itself. */
+static json_t *harness_json(const struct harness_step *step, const char *kind, const char *pd) {
+    switch (step->op->code) {
+    case SEQ_ACCESS:
+        return json_pack("[s, i, s, o, i]", "access", (int)step->cpu, kind, number(step->op->base), step->op->mask);
+    case SEQ_SWITCH:
+        return json_pack("[s, i, s]", "switch", (int)step->cpu, step->is_void ? "void" : pd);
+    default:
+        return json_pack("[s, i]", "oom", step->op->mask);
+    }
+}
+
 static json_t *op_json(const struct record *record, const struct harness_step *step, uint32_t index) {
     const struct oracle_call *call = &step->call;
     char caller_name[PD_NAME_MAX], own_name[OPERATION_NAME_MAX];
     const char *kind = kind_name(record, call->kind);
     const char *caller = pd_name(record, call->caller, caller_name);
+    if (!step->is_call)
+        return harness_json(step, kind, caller);
     if (step->is_void)
         return json_pack("[s, s]", cli_operation_name(step->op, own_name), "void");
     switch (call->operation) {
@@ -104,21 +122,30 @@ static json_t *result_json(const struct harness_step *step) {
     return json_pack("[s, o]", cli_code_name(step->code), value_json(step));
 }
 
-static void bind_name(struct record *record, const struct oracle *oracle, uint32_t pd, uint32_t index) {
-    if (!record->created_by) {
-        record->pds = oracle_pd_limit(oracle);
-        record->created_by = allocate(record->pds * sizeof *record->created_by);
+/* Notes at an id by which operation it was created. */
+static void bind_name(uint32_t **created_by, uint32_t *limit, uint32_t id, uint32_t index) {
+    if (id >= *limit) {
+        uint32_t grown = 2 * id + 64;
+        uint32_t *ids = allocate(grown * sizeof *ids);
+        if (*limit)
+            memcpy(ids, *created_by, *limit * sizeof *ids);
+        free(*created_by);
+        *created_by = ids;
+        *limit = grown;
     }
-    if (pd < record->pds)
-        record->created_by[pd] = index;
+    (*created_by)[id] = index;
 }
 
-void record_step(struct record *record, const struct oracle *oracle, const struct harness_step *step) {
+void record_step(struct record *record, const struct harness_step *step) {
     uint32_t index = (uint32_t)json_array_size(record->ops);
     json_array_append_new(record->ops, op_json(record, step, index));
     json_array_append_new(record->results, result_json(step));
-    if (step->created != ORACLE_NONE)
-        bind_name(record, oracle, step->created, index);
+    if (step->created == ORACLE_NONE)
+        return;
+    if (step->created & ORACLE_OBJECT)
+        bind_name(&record->objects_by, &record->objects, step->created ^ ORACLE_OBJECT, index);
+    else
+        bind_name(&record->created_by, &record->pds, step->created, index);
 }
 
 /* ---- state ---- */
@@ -168,6 +195,7 @@ json_t *record_take(struct record *record) {
     json_t *state = record->state ? record->state : json_null();
     json_t *taken = json_pack("{s: o, s: o, s: o}", "results", record->results, "ops", record->ops, "state", state);
     free(record->created_by);
+    free(record->objects_by);
     *record = (struct record){0};
     return taken;
 }

@@ -30,6 +30,7 @@ enum { ERROR_TEXT_MAX = 1 << 16, REPORT_TEXT_MAX = 3000, POLL_MILLISECONDS = 100
 struct shared {
     struct worker_job job;
     uint32_t count;
+    uint8_t cpus;
     _Atomic uint32_t at; /* index of the operation that is being executed; count: tear-down */
     struct seq_op op[SEQ_MAX_OPS];
 };
@@ -50,10 +51,19 @@ struct run {
     struct harness *harness;
 };
 
+static void on_start(void *context) {
+    struct run *run = context;
+    if (run->record) {
+        json_decref(record_take(run->record));
+        record_init(run->record, run->shared->job.target->target);
+    }
+    atomic_store_explicit(&run->shared->at, 0, memory_order_release);
+}
+
 static void on_step(void *context, const struct harness_step *step) {
     struct run *run = context;
     if (run->record)
-        record_step(run->record, harness_oracle(run->harness), step);
+        record_step(run->record, step);
     atomic_fetch_add_explicit(&run->shared->at, 1, memory_order_release);
 }
 
@@ -81,10 +91,17 @@ static void serve(struct shared *shared, struct harness *harness, int reply) {
     static struct harness_outcome outcome;
     struct record record;
     struct run run = {shared, job->record ? &record : NULL, harness};
-    struct seq seq = {
-        .geometry = job->target->geometry, .op = shared->op, .count = shared->count, .capacity = SEQ_MAX_OPS};
-    struct harness_options options = {
-        .compare = job->compare, .seed = job->seed, .on_step = on_step, .on_end = on_end, .context = &run};
+    struct seq seq = {.geometry = job->target->geometry,
+                      .op = shared->op,
+                      .count = shared->count,
+                      .capacity = SEQ_MAX_OPS,
+                      .cpus = shared->cpus};
+    struct harness_options options = {.compare = job->compare,
+                                      .seed = job->seed,
+                                      .on_start = on_start,
+                                      .on_step = on_step,
+                                      .on_end = on_end,
+                                      .context = &run};
     if (run.record)
         record_init(run.record, job->target->target);
     memset(&outcome, 0, sizeof outcome);
@@ -296,6 +313,7 @@ void worker_run(struct worker *worker, const struct seq *seq, const struct worke
     memset(answer, 0, sizeof *answer);
     shared->job = *job;
     shared->count = seq->count;
+    shared->cpus = seq_cpus(seq);
     memcpy(shared->op, seq->op, seq->count * sizeof *seq->op);
     atomic_store(&shared->at, 0);
     ask(worker);

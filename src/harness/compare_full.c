@@ -6,6 +6,8 @@
 #include "harness/internal.h"
 #include "harness/walk.h"
 
+enum { PORT_BITS = 64 /* of a word of a port bitmap */ };
+
 /* A mark of a node: epoch << MARK_SHIFT | bits. */
 enum { MARK_INDEXED = 1, MARK_LISTED = 2, MARK_ALL = 3, MARK_SHIFT = 2 };
 
@@ -13,8 +15,9 @@ static const uint32_t epoch_end = UINT32_C(1) << (32 - MARK_SHIFT);
 
 /* Sums over all PDs, for the accounts. */
 struct totals {
-    uint32_t pds, nodes, tables;
+    uint32_t pds, objects, charged, tables;
     uint32_t parentless, listed, indexed;
+    uint64_t quota;
     uint32_t found_twice; /* listed and indexed */
 };
 
@@ -95,7 +98,7 @@ struct space {
     uint32_t pd, kernel; /* oracle's id, kernel's index */
     uint8_t kind;
     uint64_t root_table;
-    uint32_t nodes;
+    uint32_t nodes, charged;
     uint64_t units;
     struct rescind_node_view previous; /* in order of units */
 };
@@ -126,17 +129,22 @@ static bool set_mark(struct harness *harness, uint32_t node, uint32_t bit) {
 static bool node_shape(const struct harness *harness, const struct space *space, const struct rescind_node_view *node) {
     uint8_t log2 = space_log2(harness, space->pd, space->kind);
     uint8_t order_max = space->kind == ABI_OBJ ? 0 : log2;
-    uint8_t existence = space->kind == ABI_OBJ ? ABI_OBJ_RIGHTS : ABI_R;
+    uint8_t existence = space->kind == ABI_MEM ? ABI_R : all_rights(space->kind);
     if (node->order > order_max || (node->rights & ~all_rights(space->kind)) || !(node->rights & existence))
         return false;
     uint64_t below = node_units(node) - 1;
     return !(node->base & below) && node->base >> log2 == 0 && (space->kind == ABI_OBJ || !(node->resource & below));
 }
 
-/* PHYS holds every frame below the kernel's, for ever, as itself, with all rights. */
+/* What PHYS holds of a kind: the frames below the kernel's, or all ports. */
+static uint64_t phys_units(const struct harness *harness, uint8_t kind) {
+    return kind == ABI_MEM ? harness->geometry.kernel_frame : UINT64_C(1) << harness->geometry.pio_log2;
+}
+
+/* PHYS holds it for ever, as itself, with all rights. */
 static void compare_phys_node(struct harness *harness, const struct rescind_node_view *node) {
-    if (node->base != node->resource || node->rights != ABI_MEM_RIGHTS || node->parent != RESCIND_NONE ||
-        node->base + node_units(node) > harness->geometry.kernel_frame)
+    if (node->base != node->resource || node->rights != all_rights(node->kind) || node->parent != RESCIND_NONE ||
+        node->base + node_units(node) > phys_units(harness, node->kind))
         note(harness, FLAW_PHYS, ORACLE_PHYS, node->kind, node->base);
 }
 
@@ -176,7 +184,7 @@ static void compare_units(struct harness *harness, const struct space *space, co
 static void compare_leaf_size(struct harness *harness, const struct space *space,
                               const struct rescind_node_view *node) {
     const struct rescind_geometry *geometry = &harness->target->geometry;
-    unsigned level = leaf_level_of(geometry, node->order);
+    unsigned level = walk_leaf_level(geometry, node->order);
     uint64_t leaf = UINT64_C(1) << (level * geometry->level_bits);
     struct walk_item item;
     for (uint64_t unit = node->base; unit < node->base + node_units(node); unit += leaf) {
@@ -200,10 +208,10 @@ static void compare_canonical(struct harness *harness, const struct space *space
 static void compare_child(struct harness *harness, const struct rescind_node_view *parent, uint32_t parent_pd,
                           const struct rescind_node_view *child) {
     uint32_t pd = oracle_id(harness, child->pd);
-    bool memory = child->kind == ABI_MEM;
-    uint64_t offset = memory ? child->resource - parent->resource : 0;
+    bool object = child->kind == ABI_OBJ;
+    uint64_t offset = !object ? child->resource - parent->resource : 0;
     if (child->kind != parent->kind || child->order > parent->order || offset >= node_units(parent) ||
-        (!memory && child->resource != parent->resource)) {
+        (object && child->resource != parent->resource)) {
         note(harness, FLAW_CONTAINMENT, pd, child->kind, child->base);
         return;
     }
@@ -260,15 +268,16 @@ static void visit(struct harness *harness, struct space *space, uint32_t index, 
         compare_phys_node(harness, node);
     } else {
         compare_units(harness, space, node);
-        if (space->kind == ABI_MEM) {
+        if (space->kind != ABI_OBJ)
             compare_canonical(harness, space, node);
+        if (space->kind == ABI_MEM)
             compare_leaf_size(harness, space, node);
-        }
     }
     compare_children(harness, space, index, node, totals);
     space->units += node_units(node);
     space->previous = *node;
     space->nodes++;
+    space->charged += node->charged;
     totals->parentless += node->parent == RESCIND_NONE;
 }
 
@@ -357,21 +366,65 @@ static void compare_space(struct harness *harness, struct space *space, uint32_t
     }
 }
 
+/* ---- ports ---- */
+
+static void compare_ports(struct harness *harness, uint32_t pd, const uint64_t *bitmap) {
+    uint64_t words = (UINT64_C(1) << harness->geometry.pio_log2) / PORT_BITS, allowed = 0;
+    for (uint64_t word = 0; word < words; word++) {
+        for (uint64_t free = ~bitmap[word]; free; free &= free - 1, allowed++) {
+            uint64_t port = word * PORT_BITS + (unsigned)__builtin_ctzll(free);
+            if (!oracle_at(harness->oracle, pd, ABI_PIO, port)) {
+                note(harness, FLAW_EXTRA, pd, ABI_PIO, port);
+                return;
+            }
+        }
+    }
+    const struct oracle_mapping *mapping = oracle_next(harness->oracle, pd, ABI_PIO, 0);
+    while (mapping && allowed != oracle_units(harness->oracle, pd, ABI_PIO)) {
+        uint64_t port = mapping->unit;
+        if (bitmap[port / PORT_BITS] >> port % PORT_BITS & 1) {
+            note(harness, FLAW_MISSING, pd, ABI_PIO, port);
+            return;
+        }
+        mapping = oracle_next(harness->oracle, pd, ABI_PIO, port + 1);
+    }
+}
+
+/* ---- accounts ---- */
+
+static void compare_account(struct harness *harness, uint32_t id, const struct rescind_pd_view *view, uint32_t charged,
+                            uint32_t tables) {
+    const struct rescind_costs *costs = &harness->target->costs;
+    uint64_t used = costs->pd + (uint64_t)costs->node * charged + (uint64_t)costs->table * tables +
+                    (uint64_t)costs->object * oracle_paid(harness->oracle, id);
+    uint32_t payer = oracle_payer(harness->oracle, id);
+    uint32_t expected = payer == ORACLE_NONE ? RESCIND_NONE : kernel_pd(harness, payer);
+    if (view->payer != expected)
+        note_number(harness, FLAW_PAYER, id, ABI_OBJ, expected, view->payer);
+    if (view->used != used)
+        note_number(harness, FLAW_ACCOUNT, id, ABI_OBJ, used, view->used);
+    if (view->used > view->quota)
+        note_number(harness, FLAW_OVERDRAWN, id, ABI_OBJ, view->quota, view->used);
+}
+
 /* ---- everything ---- */
 
 static void compare_pd(struct harness *harness, uint32_t id, struct totals *totals) {
-    uint32_t kernel = kernel_pd(harness, id);
+    uint32_t kernel = kernel_pd(harness, id), tables = totals->tables, charged = totals->charged;
     struct rescind_pd_view view;
     if (kernel == RESCIND_NONE || !harness->target->pd(kernel, &view)) {
         note(harness, FLAW_PD_DIED, id, ABI_OBJ, 0);
         return;
     }
     totals->pds++;
+    totals->quota += view.quota;
     compare_tables(harness, id, view.root_table, totals);
+    if (view.ports)
+        compare_ports(harness, id, view.ports);
     for (uint8_t kind = 0; kind < ABI_KINDS; kind++) {
         struct space space = {.pd = id, .kernel = kernel, .kind = kind, .root_table = view.root_table};
         compare_space(harness, &space, view.tree_root[kind], totals);
-        totals->nodes += space.nodes;
+        totals->charged += space.charged;
         if (space.units != oracle_units(harness->oracle, id, kind))
             find_uncovered(harness, &space, view.tree_root[kind]);
         if (space.nodes != view.node_count[kind])
@@ -380,14 +433,35 @@ static void compare_pd(struct harness *harness, uint32_t id, struct totals *tota
     uint32_t references = oracle_references(harness->oracle, id);
     if (view.references != references)
         note_number(harness, FLAW_REFERENCES, id, ABI_OBJ, references, view.references);
+    if (harness->target->costs.pd)
+        compare_account(harness, id, &view, totals->charged - charged, totals->tables - tables - 1);
 }
 
-/* PHYS; its nodes are charged to nobody, so they are not among the nodes counted. */
+static void compare_object(struct harness *harness, uint32_t id, struct totals *totals) {
+    uint32_t kernel = harness->object_kernel_of[id ^ ORACLE_OBJECT];
+    struct rescind_object_view view;
+    if (kernel == RESCIND_NONE || !harness->target->object(kernel ^ RESCIND_OBJECT, &view)) {
+        note(harness, FLAW_PD_DIED, id, ABI_OBJ, 0);
+        return;
+    }
+    totals->objects++;
+    uint32_t references = oracle_references(harness->oracle, id), payer = oracle_payer(harness->oracle, id);
+    if (view.references != references)
+        note_number(harness, FLAW_REFERENCES, id, ABI_OBJ, references, view.references);
+    if (view.payer != kernel_pd(harness, payer))
+        note_number(harness, FLAW_PAYER, id, ABI_OBJ, kernel_pd(harness, payer), view.payer);
+}
+
+/* PHYS; its nodes are charged to nobody. */
 static void compare_phys(struct harness *harness, struct totals *totals) {
-    struct space space = {.pd = ORACLE_PHYS, .kernel = RESCIND_PD_PHYS, .kind = ABI_MEM};
-    compare_space(harness, &space, harness->target->phys_tree_root(ABI_MEM), totals);
-    if (space.units != harness->geometry.kernel_frame)
-        note(harness, FLAW_PHYS, ORACLE_PHYS, ABI_MEM, 0);
+    for (uint8_t kind = ABI_MEM; kind <= ABI_PIO; kind++) {
+        struct space space = {.pd = ORACLE_PHYS, .kernel = RESCIND_PD_PHYS, .kind = kind};
+        if (!(harness->target->kinds >> kind & 1))
+            continue;
+        compare_space(harness, &space, harness->target->phys_tree_root(kind), totals);
+        if (space.units != phys_units(harness, kind))
+            note(harness, FLAW_PHYS, ORACLE_PHYS, kind, 0);
+    }
 }
 
 /* Each node of an ordered index has no parent, or is in its parent's list. */
@@ -407,39 +481,59 @@ static void compare_lists(struct harness *harness, const struct totals *totals) 
     }
 }
 
+/* More is alive than the oracle knows. */
+static void find_unknown(struct harness *harness) {
+    const struct rescind_target *target = harness->target;
+    struct rescind_pd_view pd;
+    struct rescind_object_view object;
+    for (uint32_t i = 0; i < target->pd_limit; i++) {
+        if (harness->id_of[i] == ORACLE_NONE && target->pd(i, &pd))
+            note(harness, FLAW_PD_APPEARED, ORACLE_NONE, ABI_OBJ, i);
+    }
+    for (uint32_t i = 0; i < target->object_limit; i++) {
+        if (harness->object_id_of[i] == ORACLE_NONE && target->object(i, &object))
+            note(harness, FLAW_PD_APPEARED, ORACLE_NONE, ABI_OBJ, i);
+    }
+}
+
 static void compare_usage(struct harness *harness, const struct totals *totals) {
     const struct rescind_usage *boot = &harness->boot_usage;
     struct rescind_usage usage;
     harness->target->usage(&usage);
     uint32_t pds = boot->pds + totals->pds - 1;
-    uint32_t nodes = boot->nodes + totals->nodes - harness->boot_capability;
+    uint32_t nodes = boot->nodes + totals->charged;
     uint32_t tables = boot->tables + totals->tables - 1;
+    if (usage.pds != pds || usage.objects != totals->objects)
+        find_unknown(harness);
     if (usage.pds != pds)
         note_number(harness, FLAW_USED_PDS, ORACLE_NONE, ABI_OBJ, pds, usage.pds);
+    if (usage.objects != totals->objects)
+        note_number(harness, FLAW_USED_OBJECTS, ORACLE_NONE, ABI_OBJ, totals->objects, usage.objects);
     if (usage.nodes != nodes)
         note_number(harness, FLAW_USED_NODES, ORACLE_NONE, ABI_MEM, nodes, usage.nodes);
     if (usage.tables != tables)
         note_number(harness, FLAW_USED_TABLES, ORACLE_NONE, ABI_MEM, tables, usage.tables);
+    if (totals->quota != harness->boot_root.quota)
+        note_number(harness, FLAW_QUOTA, ORACLE_NONE, ABI_OBJ, harness->boot_root.quota, totals->quota);
 }
 
 void compare_full(struct harness *harness) {
-    const struct rescind_target *target = harness->target;
     struct totals totals = {0};
     if (++harness->mark_epoch == epoch_end) {
-        __builtin_memset(harness->mark, 0, target->node_limit * sizeof(*harness->mark));
+        __builtin_memset(harness->mark, 0, harness->target->node_limit * sizeof(*harness->mark));
         harness->mark_epoch = 1;
     }
-    uint32_t limit = oracle_pd_limit(harness->oracle);
+    uint32_t limit = oracle_pd_limit(harness->oracle), objects = oracle_object_limit(harness->oracle);
     for (uint32_t id = ORACLE_ROOT; id < limit; id++) {
         if (oracle_alive(harness->oracle, id))
             compare_pd(harness, id, &totals);
     }
+    for (uint32_t number = 0; number < objects; number++) {
+        if (oracle_alive(harness->oracle, ORACLE_OBJECT | number))
+            compare_object(harness, ORACLE_OBJECT | number, &totals);
+    }
     compare_phys(harness, &totals);
     compare_lists(harness, &totals);
-    for (uint32_t pd = 0; pd < target->pd_limit; pd++) {
-        struct rescind_pd_view view;
-        if (harness->id_of[pd] == ORACLE_NONE && target->pd(pd, &view))
-            note(harness, FLAW_PD_APPEARED, ORACLE_NONE, ABI_OBJ, pd);
-    }
     compare_usage(harness, &totals);
+    compare_cpus(harness);
 }

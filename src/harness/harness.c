@@ -4,10 +4,7 @@
 #include "harness/internal.h"
 #include "harness/walk.h"
 
-enum { MEMORY_ALIGNMENT = 64, FULL_COMPARISON_IN = 64 };
-
-/* Words that an operation does not use hold this: the kernel must not look at them. */
-static const uint64_t unused_word = UINT64_MAX;
+enum { MEMORY_ALIGNMENT = 64, FULL_COMPARISON_IN = 256 };
 
 /* ---- memory ---- */
 
@@ -57,7 +54,9 @@ static struct harness *lay_out(struct arena *arena, const struct rescind_target 
     out->id_of = take(arena, target->pd_limit * sizeof(uint32_t));
     out->name_of = take(arena, ids);
     out->mark = take(arena, target->node_limit * sizeof(uint32_t));
-    out->mirror.node = take(arena, target->node_limit * sizeof(struct mirror_node));
+    out->object_kernel_of = take(arena, target->geometry.objects * sizeof(uint32_t));
+    out->object_id_of = take(arena, target->object_limit * sizeof(uint32_t));
+    out->mirror.node = take(arena, (target->node_limit + 1) * sizeof(struct mirror_node));
     out->mirror.table = take(arena, slots * sizeof(struct mirror_table));
     out->mirror.pd = take(arena, (target->pd_limit + 1) * sizeof(struct mirror_pd));
     out->mirror.touched = take(arena, (target->pd_limit + 1) * sizeof(uint32_t));
@@ -83,6 +82,8 @@ struct harness *harness_init(void *memory, size_t size, const struct rescind_tar
     lay_out(&counting, target);
     __builtin_memset(memory, 0, counting.used);
     struct harness *harness = lay_out(&arena, target);
+    __builtin_memset(harness->object_kernel_of, 0xff, target->geometry.objects * sizeof(uint32_t));
+    __builtin_memset(harness->object_id_of, 0xff, target->object_limit * sizeof(uint32_t));
     harness->target = target;
     harness->hooks = hooks;
     harness->enter = enter;
@@ -90,6 +91,7 @@ struct harness *harness_init(void *memory, size_t size, const struct rescind_tar
     harness->geometry = harness_oracle_geometry(target);
     harness->id_limit = target->geometry.pds + 2;
     harness->mirror.target = target;
+    harness->mirror.object_id = harness->object_id_of;
     harness->mirror.table_slots = table_slots(target);
     size_t oracle_bytes = oracle_size(&harness->geometry, mappings);
     harness->oracle = oracle_init(arena.base + arena.used, oracle_bytes, &harness->geometry, policy, mappings);
@@ -98,92 +100,6 @@ struct harness *harness_init(void *memory, size_t size, const struct rescind_tar
 
 const struct oracle *harness_oracle(const struct harness *harness) {
     return harness->oracle;
-}
-
-/* ---- bindings ---- */
-
-uint32_t kernel_pd(const struct harness *harness, uint32_t id) {
-    if (id == ORACLE_PHYS)
-        return RESCIND_PD_PHYS;
-    return id < harness->id_limit ? harness->kernel_of[id] : RESCIND_NONE;
-}
-
-uint32_t oracle_id(const struct harness *harness, uint64_t kernel) {
-    if (kernel == RESCIND_PD_PHYS)
-        return ORACLE_PHYS;
-    return kernel < harness->target->pd_limit ? harness->id_of[kernel] : ORACLE_NONE;
-}
-
-static void bind_pd(struct harness *harness, uint32_t id, uint32_t kernel) {
-    harness->kernel_of[id] = kernel;
-    harness->id_of[kernel] = id;
-}
-
-static void unbind_pd(struct harness *harness, uint32_t id) {
-    uint8_t name = harness->name_of[id];
-    if (harness->id_of_name[name] == id)
-        harness->id_of_name[name] = ORACLE_NONE;
-    if (harness->kernel_of[id] != RESCIND_NONE)
-        harness->id_of[harness->kernel_of[id]] = ORACLE_NONE;
-    harness->kernel_of[id] = RESCIND_NONE;
-}
-
-static void bind_boot(struct harness *harness) {
-    for (uint32_t name = 0; name < SEQ_NAMES; name++)
-        harness->id_of_name[name] = ORACLE_NONE;
-    for (uint32_t id = 0; id < harness->id_limit; id++)
-        harness->kernel_of[id] = RESCIND_NONE;
-    for (uint32_t pd = 0; pd < harness->target->pd_limit; pd++)
-        harness->id_of[pd] = ORACLE_NONE;
-    harness->id_of_name[0] = ORACLE_ROOT;
-    harness->name_of[ORACLE_ROOT] = 0;
-    bind_pd(harness, ORACLE_ROOT, harness->target->root_pd);
-}
-
-/* The PD that a create made: the one that is alive and was not bound. */
-static uint32_t find_created(const struct harness *harness, const struct rescind_log *log) {
-    const struct rescind_target *target = harness->target;
-    struct rescind_pd_view view;
-    uint32_t count = log->overflow ? target->pd_limit : log->pd_count;
-    for (uint32_t i = 0; i < count; i++) {
-        uint32_t pd = log->overflow ? i : log->pds[i];
-        if (pd < target->pd_limit && harness->id_of[pd] == ORACLE_NONE && target->pd(pd, &view))
-            return pd;
-    }
-    return RESCIND_NONE;
-}
-
-/* Brings the bindings up to date with the last commit and compares who is alive with what the log says. */
-static void bind_changes(struct harness *harness) {
-    const struct rescind_target *target = harness->target;
-    struct rescind_pd_view view;
-    struct rescind_log log;
-    uint32_t count = 0;
-    const uint32_t *destroyed = harness->committed ? oracle_destroyed(harness->oracle, &count) : NULL;
-    target->log(&log);
-    for (uint32_t i = 0; i < count; i++) {
-        uint32_t kernel = harness->kernel_of[destroyed[i]];
-        if (kernel != RESCIND_NONE && target->pd(kernel, &view))
-            note(harness, FLAW_PD_SURVIVED, destroyed[i], ABI_OBJ, 0);
-        unbind_pd(harness, destroyed[i]);
-    }
-    uint32_t created = harness->committed ? harness->result.created : ORACLE_NONE;
-    if (created != ORACLE_NONE) {
-        uint32_t kernel = find_created(harness, &log);
-        harness->name_of[created] = harness->step.op->name;
-        harness->id_of_name[harness->step.op->name] = created;
-        if (kernel == RESCIND_NONE)
-            note(harness, FLAW_PD_ABSENT, created, ABI_OBJ, 0);
-        else
-            bind_pd(harness, created, kernel);
-    }
-    for (uint32_t i = 0; i < log.pd_count; i++) {
-        uint32_t pd = log.pds[i];
-        bool alive = target->pd(pd, &view);
-        uint32_t id = oracle_id(harness, pd);
-        if (alive != (id != ORACLE_NONE))
-            note(harness, alive ? FLAW_PD_APPEARED : FLAW_PD_DIED, id, ABI_OBJ, 0);
-    }
 }
 
 /* ---- findings ---- */
@@ -207,112 +123,62 @@ static enum harness_verdict judge(struct harness *harness) {
     return HARNESS_FINDING;
 }
 
-/* ---- resolving and encoding ---- */
-
-static uint64_t selector_of(const struct harness *harness, uint32_t caller, struct seq_cap cap) {
-    uint64_t nothing = UINT64_C(1) << harness->geometry.obj_log2;
-    if (cap.mode == SEQ_CAP_SELECTOR)
-        return cap.value;
-    if (cap.mode != SEQ_CAP_NAME || cap.value >= SEQ_NAMES || harness->id_of_name[cap.value] == ORACLE_NONE)
-        return nothing;
-    return oracle_selector(harness->oracle, caller, harness->id_of_name[cap.value]);
-}
-
-/* Sequences write units up to twice a space's size. The last quarter of these counts back from 2^64, so that sums may
- * wrap. */
-static uint64_t unit_of(const struct harness *harness, const struct seq_op *op, uint64_t unit) {
-    uint8_t kind = op->code == SEQ_CREATE_PD ? (uint8_t)ABI_OBJ : op->kind;
-    uint64_t size =
-        UINT64_C(1) << (kind == ABI_PIO ? harness->geometry.pio_log2 : space_log2(harness, ORACLE_ROOT, kind));
-    return unit < size + size / 2 ? unit : unit - 2 * size;
-}
-
-/* The call that an operation stands for; fields that it does not have are zero. */
-static struct oracle_call resolve(const struct harness *harness, const struct seq_op *op, uint32_t caller) {
-    struct oracle_call call = {.caller = caller, .base = unit_of(harness, op, op->base)};
-    call.pd_selector = op->pd.mode == SEQ_CAP_NONE && (op->code == SEQ_DELEGATE || op->code == SEQ_REVOKE)
-                           ? 0
-                           : selector_of(harness, caller, op->pd);
-    switch (op->code) {
-    case SEQ_CREATE_PD:
-        call.operation = ABI_CREATE_PD;
-        break;
-    case SEQ_DESTROY_PD:
-        call.operation = ABI_DESTROY_PD;
-        call.base = 0;
-        break;
-    case SEQ_LOOKUP:
-        call.operation = ABI_LOOKUP;
-        call.kind = op->kind;
-        call.pd_selector = 0;
-        break;
-    case SEQ_DELEGATE:
-        call.operation = ABI_DELEGATE;
-        call.kind = op->kind;
-        call.place = op->place;
-        call.order = op->order;
-        call.mask = op->mask;
-        call.to_cap = op->pd.mode != SEQ_CAP_NONE;
-        call.destination = unit_of(harness, op, op->destination);
-        break;
-    default:
-        call.operation = ABI_REVOKE;
-        call.kind = op->kind;
-        call.place = op->place;
-        call.scope = op->scope;
-        call.order = op->order;
-        call.mask = op->mask;
-        call.filtered = op->filter.mode != SEQ_CAP_NONE;
-        call.filter_selector = call.filtered ? selector_of(harness, caller, op->filter) : 0;
-        if (call.place == ABI_PLACE_CAP && op->pd.mode == SEQ_CAP_NONE)
-            call.pd_selector = UINT64_C(1) << harness->geometry.obj_log2;
-        break;
-    }
-    return call;
-}
-
-static void encode(const struct oracle_call *call, uint64_t word[ABI_WORDS]) {
-    enum abi_operation operation = call->operation;
-    bool names_pd = operation == ABI_CREATE_PD || operation == ABI_DESTROY_PD || call->to_cap ||
-                    (operation == ABI_REVOKE && call->place == ABI_PLACE_CAP);
-    word[0] = (uint64_t)operation | (uint64_t)call->kind << ABI_KIND_SHIFT | (uint64_t)call->place << ABI_PLACE_SHIFT |
-              (uint64_t)call->scope << ABI_SCOPE_SHIFT | (uint64_t)call->to_cap << ABI_TO_CAP_SHIFT |
-              (uint64_t)call->filtered << ABI_FILTER_SHIFT | (uint64_t)call->order << ABI_ORDER_SHIFT |
-              (uint64_t)call->mask << ABI_MASK_SHIFT;
-    word[1] = operation == ABI_DESTROY_PD ? unused_word : call->base;
-    word[2] = operation == ABI_DELEGATE ? call->destination : unused_word;
-    word[3] = names_pd ? call->pd_selector : unused_word;
-    word[4] = call->filtered ? call->filter_selector : unused_word;
-}
-
-/* ---- one operation ---- */
+/* ---- entering the target ---- */
 
 struct call_body {
-    const struct rescind_target *target;
+    const struct harness *harness;
     uint32_t pd;
     uint64_t *word;
 };
 
+static void body_boot(void *argument) {
+    const struct harness *harness = argument;
+    harness->target->boot(harness->hooks, harness->cpus, harness->cpus > 1 ? harness->options->seed | 1 : 0);
+}
+
 static void body_call(void *argument) {
     struct call_body *body = argument;
-    body->target->call(0, body->pd, body->word);
+    const struct rescind_target *target = body->harness->target;
+    if (body->harness->failing)
+        target->fail_allocation(body->harness->failing);
+    target->call(body->harness->step.cpu, body->pd, body->word);
 }
 
-static struct past_step *remember(struct harness *harness) {
-    struct past_step *past = &harness->past[harness->past_count++ % HISTORY];
-    *past = (struct past_step){.op = *harness->step.op,
-                               .call = harness->step.call,
-                               .index = harness->index,
-                               .is_void = harness->step.is_void,
-                               .teardown = harness->teardown};
-    return past;
-}
-
-static void stopped(struct harness *harness, enum rescind_stop why, const char *text, const char *function) {
-    enum flaw flaw = why == RESCIND_STOP_STEPS ? FLAW_STEPS : why == RESCIND_STOP_MEMORY ? FLAW_MEMORY : FLAW_ASSERT;
-    note(harness, flaw, ORACLE_NONE, harness->step.call.kind, 0);
+bool harness_enter_target(struct harness *harness, void (*body)(void *argument), void *argument) {
+    static const enum flaw flaw_of[] = {
+        [RESCIND_STOP_ASSERT] = FLAW_ASSERT,
+        [RESCIND_STOP_STEPS] = FLAW_STEPS,
+        [RESCIND_STOP_MEMORY] = FLAW_MEMORY,
+        [RESCIND_STOP_WALK] = FLAW_FREED_EARLY,
+    };
+    enum rescind_stop why = RESCIND_STOP_ASSERT;
+    const char *text = "", *function = "";
+    if (harness->enter(harness->enter_context, body, argument, &why, &text, &function))
+        return true;
+    note(harness, flaw_of[why], ORACLE_NONE, harness->step.call.kind, 0);
     harness->finding.text = text;
     harness->finding.function = function;
+    return false;
+}
+
+/* ---- one operation ---- */
+
+/* For the report; a run that only detects has none. */
+static void remember(struct harness *harness) {
+    if (harness->mode == HARNESS_FULL)
+        harness->past[harness->past_count++ % HISTORY] = (struct past_step){.op = *harness->step.op,
+                                                                            .index = harness->index,
+                                                                            .is_void = harness->step.is_void,
+                                                                            .teardown = harness->teardown};
+}
+
+static void remember_result(struct harness *harness) {
+    if (harness->mode != HARNESS_FULL)
+        return;
+    struct past_step *past = &harness->past[(harness->past_count - 1) % HISTORY];
+    past->returned = true;
+    past->code = harness->step.code;
+    past->value = harness->step.value;
 }
 
 /* Compares what came back with what the oracle decided. */
@@ -324,6 +190,8 @@ static void judge_result(struct harness *harness) {
     uint64_t value = refused ? 0 : result->value;
     if (word[0] != (uint64_t)result->code && !refused)
         note_number(harness, FLAW_CODE, step->call.caller, step->call.kind, result->code, word[0]);
+    else if (refused && !harness->failing)
+        judge_refusal(harness);
     if (word[1] != value)
         note_number(harness, FLAW_VALUE, step->call.caller, step->call.kind, value, word[1]);
     for (uint32_t i = 2; i < ABI_WORDS; i++) {
@@ -339,17 +207,15 @@ static uint64_t scramble(uint64_t x) {
 }
 
 static void compare(struct harness *harness) {
-    enum harness_compare mode = harness->options->compare;
-    if (mode == HARNESS_OFF)
-        return;
     bool by_chance = scramble(harness->options->seed + harness->tick++) % FULL_COMPARISON_IN == 0;
-    const char *seen = mode == HARNESS_LOG ? compare_log(harness) : NULL;
-    if (mode == HARNESS_FULL || by_chance || seen)
-        compare_full(harness);
+    if (harness->mode == HARNESS_OFF || (harness->teardown && harness->mode == HARNESS_LOG))
+        return;
+    const char *seen = harness->mode == HARNESS_LOG ? compare_log(harness) : NULL;
     if (seen) {
         note(harness, FLAW_LOG, ORACLE_NONE, harness->step.call.kind, 0);
-        if (harness->finding.flaw == FLAW_LOG)
-            harness->finding.seen = seen;
+        harness->finding.seen = seen;
+    } else if (harness->mode == HARNESS_FULL || by_chance) {
+        compare_full(harness);
     }
 }
 
@@ -358,10 +224,14 @@ static void notify(struct harness *harness) {
         harness->options->on_step(harness->options->context, &harness->step);
 }
 
-static enum harness_verdict skip(struct harness *harness) {
-    harness->step.is_void = true;
+static void name_nothing(struct harness *harness) {
     if (harness->step.op->code == SEQ_CREATE_PD)
         harness->id_of_name[harness->step.op->name] = ORACLE_NONE;
+}
+
+static enum harness_verdict skip(struct harness *harness) {
+    harness->step.is_void = true;
+    name_nothing(harness);
     remember(harness);
     notify(harness);
     return HARNESS_AGREE;
@@ -371,8 +241,7 @@ static enum harness_verdict commit(struct harness *harness) {
     harness->committed = harness->word[0] == ABI_OK;
     if (harness->committed && !oracle_commit(harness->oracle, &harness->step.call))
         return HARNESS_TOO_LARGE;
-    if (harness->step.op->code == SEQ_CREATE_PD)
-        harness->id_of_name[harness->step.op->name] = ORACLE_NONE;
+    name_nothing(harness);
     uint32_t changes = 0;
     if (harness->committed) {
         oracle_changes(harness->oracle, &changes);
@@ -382,36 +251,25 @@ static enum harness_verdict commit(struct harness *harness) {
         harness->outcome->changed_units += changes;
         harness->outcome->changed_operations += changes > 0;
     }
-    if (harness->boot_capability && !oracle_at(harness->oracle, ORACLE_ROOT, ABI_OBJ, ABI_ROOT_SELECTOR))
-        harness->boot_capability = false;
     return HARNESS_AGREE;
 }
 
-/* Performs one operation of a live PD. */
-static enum harness_verdict perform(struct harness *harness, const struct seq_op *op, uint32_t caller) {
+static enum harness_verdict perform_call(struct harness *harness, const struct seq_op *op, uint32_t caller) {
     struct harness_step *step = &harness->step;
-    *step = (struct harness_step){.op = op, .created = ORACLE_NONE};
-    harness->finding = (struct finding){.flaw = FLAW_NONE};
-    harness->committed = false;
-    if (caller == ORACLE_NONE)
-        return skip(harness);
     step->call = resolve(harness, op, caller);
     encode(&step->call, step->word_in);
     __builtin_memcpy(harness->word, step->word_in, sizeof(harness->word));
     harness->result = oracle_decide(harness->oracle, &step->call);
-
-    struct call_body body = {harness->target, harness->kernel_of[caller], harness->word};
-    enum rescind_stop why = RESCIND_STOP_ASSERT;
-    const char *text = "", *function = "";
-    struct past_step *past = remember(harness);
-    if (!harness->enter(harness->enter_context, body_call, &body, &why, &text, &function)) {
-        stopped(harness, why, text, function);
+    note_accounts(harness);
+    remember(harness);
+    struct call_body body = {harness, harness->kernel_of[caller], harness->word};
+    if (!harness_enter_target(harness, body_call, &body))
         return judge(harness);
-    }
-    past->returned = true;
-    past->code = step->code = (uint32_t)harness->word[0];
-    past->value = step->value = harness->word[1];
+    step->code = (uint32_t)harness->word[0];
+    step->value = harness->word[1];
+    remember_result(harness);
     judge_result(harness);
+    harness->failing = 0;
     if (harness->finding.flaw != FLAW_NONE) {
         notify(harness);
         return judge(harness);
@@ -419,9 +277,38 @@ static enum harness_verdict perform(struct harness *harness, const struct seq_op
     if (commit(harness) == HARNESS_TOO_LARGE)
         return HARNESS_TOO_LARGE;
     bind_changes(harness);
+    judge_accounts(harness);
     notify(harness);
     compare(harness);
     return judge(harness);
+}
+
+/* Performs one operation, by a PD that may be none. */
+static enum harness_verdict perform(struct harness *harness, const struct seq_op *op, uint32_t caller) {
+    struct harness_step *step = &harness->step;
+    step->op = op;
+    step->cpu = op->cpu % harness->cpus;
+    step->created = ORACLE_NONE;
+    step->is_void = step->is_call = false;
+    harness->finding.flaw = FLAW_NONE;
+    harness->committed = false;
+    switch (op->code) {
+    case SEQ_OOM:
+        harness->failing = op->mask;
+        remember(harness);
+        notify(harness);
+        return HARNESS_AGREE;
+    case SEQ_ACCESS:
+    case SEQ_SWITCH:
+        step->call = (struct oracle_call){.caller = caller, .kind = op->kind, .base = op->base};
+        remember(harness);
+        perform_on_cpu(harness);
+        notify(harness);
+        return judge(harness);
+    default:
+        step->is_call = true;
+        return caller == ORACLE_NONE ? skip(harness) : perform_call(harness, op, caller);
+    }
 }
 
 /* ---- tear-down ---- */
@@ -441,8 +328,12 @@ static enum harness_verdict clear(struct harness *harness, uint32_t id, uint8_t 
 
 /* Every PD, as caller, gives up all it has; root takes back what it gave out of PHYS first. */
 static enum harness_verdict clear_all(struct harness *harness) {
-    enum harness_verdict verdict = clear(harness, ORACLE_ROOT, ABI_MEM, ABI_PHYS);
+    enum harness_verdict verdict = HARNESS_AGREE;
     uint32_t limit = oracle_pd_limit(harness->oracle);
+    for (uint8_t kind = ABI_MEM; kind <= ABI_PIO && verdict == HARNESS_AGREE; kind++) {
+        if (harness->target->kinds >> kind & 1)
+            verdict = clear(harness, ORACLE_ROOT, kind, ABI_PHYS);
+    }
     for (uint32_t id = ORACLE_ROOT; id < limit; id++) {
         for (uint8_t kind = ABI_MEM; kind < ABI_KINDS && verdict == HARNESS_AGREE; kind++) {
             if ((harness->target->kinds >> kind & 1) && oracle_alive(harness->oracle, id) &&
@@ -453,6 +344,11 @@ static enum harness_verdict clear_all(struct harness *harness) {
     return verdict;
 }
 
+static void judge_number(struct harness *harness, enum flaw flaw, uint8_t kind, uint64_t expected, uint64_t found) {
+    if (expected != found)
+        note_number(harness, flaw, ORACLE_NONE, kind, expected, found);
+}
+
 /* What must hold when nothing is left but root. */
 static void judge_empty(struct harness *harness) {
     const struct rescind_target *target = harness->target;
@@ -460,18 +356,17 @@ static void judge_empty(struct harness *harness) {
     struct rescind_usage usage;
     struct rescind_pd_view root;
     target->usage(&usage);
-    if (usage.pds != boot->pds)
-        note_number(harness, FLAW_USED_PDS, ORACLE_NONE, ABI_OBJ, boot->pds, usage.pds);
-    if (usage.nodes != boot->nodes)
-        note_number(harness, FLAW_USED_NODES, ORACLE_NONE, ABI_MEM, boot->nodes, usage.nodes);
-    if (usage.tables != boot->tables)
-        note_number(harness, FLAW_USED_TABLES, ORACLE_NONE, ABI_MEM, boot->tables, usage.tables);
-    if (usage.bytes != boot->bytes)
-        note_number(harness, FLAW_USED_BYTES, ORACLE_NONE, ABI_MEM, boot->bytes, usage.bytes);
+    judge_number(harness, FLAW_USED_PDS, ABI_OBJ, boot->pds, usage.pds);
+    judge_number(harness, FLAW_USED_OBJECTS, ABI_OBJ, boot->objects, usage.objects);
+    judge_number(harness, FLAW_USED_NODES, ABI_MEM, boot->nodes, usage.nodes);
+    judge_number(harness, FLAW_USED_TABLES, ABI_MEM, boot->tables, usage.tables);
+    judge_number(harness, FLAW_USED_BYTES, ABI_MEM, boot->bytes, usage.bytes);
     if (!target->pd(target->root_pd, &root)) {
         note(harness, FLAW_PD_DIED, ORACLE_ROOT, ABI_OBJ, 0);
         return;
     }
+    judge_number(harness, FLAW_USED_BYTES, ABI_OBJ, harness->boot_root.used, root.used);
+    judge_number(harness, FLAW_QUOTA, ABI_OBJ, harness->boot_root.quota, root.quota);
     for (uint8_t kind = 0; kind < ABI_KINDS; kind++) {
         if (root.node_count[kind] || root.tree_root[kind] != RESCIND_NONE)
             note_number(harness, FLAW_NOT_TORN_DOWN, ORACLE_ROOT, kind, 0, root.node_count[kind]);
@@ -480,11 +375,12 @@ static void judge_empty(struct harness *harness) {
 
 static enum harness_verdict tear_down(struct harness *harness) {
     harness->teardown = true;
+    harness->failing = 0;
     enum harness_verdict verdict = clear_all(harness);
     if (verdict != HARNESS_AGREE)
         return verdict;
     harness->finding = (struct finding){.flaw = FLAW_NONE};
-    if (harness->options->compare != HARNESS_OFF)
+    if (harness->mode != HARNESS_OFF)
         compare_full(harness);
     judge_empty(harness);
     return judge(harness);
@@ -492,39 +388,36 @@ static enum harness_verdict tear_down(struct harness *harness) {
 
 /* ---- the run ---- */
 
-static void body_boot(void *argument) {
-    struct harness *harness = argument;
-    harness->target->boot(harness->hooks, 1, 0);
-}
-
-static enum harness_verdict start(struct harness *harness) {
+static enum harness_verdict start(struct harness *harness, const struct seq *seq) {
     static const struct seq_op nothing;
-    enum rescind_stop why = RESCIND_STOP_ASSERT;
-    const char *text = "", *function = "";
     harness->step = (struct harness_step){.op = &nothing, .is_void = true};
     harness->finding = (struct finding){.flaw = FLAW_NONE};
+    harness->cpus = seq->cpus && seq->cpus <= harness->target->geometry.cpus ? seq->cpus : 1;
     harness->past_count = 0;
     harness->teardown = false;
     harness->committed = false;
-    harness->boot_capability = true;
+    harness->failing = 0;
     harness->tick = 0;
     harness->index = 0;
     oracle_reset(harness->oracle);
     bind_boot(harness);
-    if (!harness->enter(harness->enter_context, body_boot, harness, &why, &text, &function)) {
-        stopped(harness, why, text, function);
+    if (harness->options->on_start)
+        harness->options->on_start(harness->options->context);
+    if (!harness_enter_target(harness, body_boot, harness))
         return judge(harness);
-    }
     harness->target->usage(&harness->boot_usage);
-    if (harness->options->compare != HARNESS_OFF)
+    harness->target->pd(harness->target->root_pd, &harness->boot_root);
+    if (harness->mode == HARNESS_FULL)
         compare_full(harness);
-    if (harness->options->compare == HARNESS_LOG && harness->finding.flaw == FLAW_NONE)
+    if (harness->mode == HARNESS_LOG)
         compare_log_start(harness);
     return judge(harness);
 }
 
 static enum harness_verdict run_all(struct harness *harness, const struct seq *seq) {
-    enum harness_verdict verdict = start(harness);
+    enum harness_verdict verdict = start(harness, seq);
+    harness->outcome->executed = harness->outcome->changed_operations = 0;
+    harness->outcome->changed_units = 0;
     for (uint32_t i = 0; i < seq->count && verdict == HARNESS_AGREE; i++) {
         harness->index = i;
         verdict = perform(harness, &seq->op[i], harness->id_of_name[seq->op[i].caller]);
@@ -534,7 +427,7 @@ static enum harness_verdict run_all(struct harness *harness, const struct seq *s
         return verdict;
     harness->index = seq->count;
     harness->finding = (struct finding){.flaw = FLAW_NONE};
-    if (harness->options->compare != HARNESS_OFF)
+    if (harness->mode == HARNESS_LOG)
         compare_full(harness);
     verdict = judge(harness);
     if (verdict != HARNESS_AGREE) {
@@ -546,13 +439,23 @@ static enum harness_verdict run_all(struct harness *harness, const struct seq *s
     return tear_down(harness);
 }
 
-void harness_run(struct harness *harness, const struct seq *seq, const struct harness_options *options,
-                 struct harness_outcome *outcome) {
-    outcome->executed = outcome->changed_operations = 0;
-    outcome->changed_units = 0;
-    outcome->signature[0] = outcome->report[0] = '\0';
-    harness->options = options;
+static void run_in(struct harness *harness, const struct seq *seq, enum harness_compare mode,
+                   struct harness_outcome *outcome) {
+    harness->mode = mode;
     harness->outcome = outcome;
+    outcome->signature[0] = outcome->report[0] = '\0';
     outcome->verdict = run_all(harness, seq);
     outcome->failed_at = harness->index;
+}
+
+void harness_run(struct harness *harness, const struct seq *seq, const struct harness_options *options,
+                 struct harness_outcome *outcome) {
+    harness->options = options;
+    run_in(harness, seq, options->compare, outcome);
+    if (options->compare != HARNESS_LOG || outcome->verdict != HARNESS_FINDING)
+        return;
+    struct harness_outcome *named = &harness->named;
+    run_in(harness, seq, HARNESS_FULL, named);
+    if (named->verdict == HARNESS_FINDING)
+        *outcome = *named;
 }

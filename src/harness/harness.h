@@ -12,7 +12,11 @@
 #include "oracle/oracle.h"
 #include "seq/seq.h"
 
-enum harness_compare { HARNESS_LOG, HARNESS_FULL, HARNESS_OFF /* kernel alone, no oracle comparison: for the bench */ };
+enum harness_compare {
+    HARNESS_LOG,  /* detects by the target's log; what was detected is found again and named by a second run in full */
+    HARNESS_FULL, /* everything after every operation */
+    HARNESS_OFF,  /* kernel alone, no comparison: for the bench */
+};
 
 enum harness_verdict {
     HARNESS_AGREE,     /* all compared equal */
@@ -36,8 +40,10 @@ struct harness_outcome {
 /* What one operation came to, for --json and explanations. */
 struct harness_step {
     const struct seq_op *op;
-    struct oracle_call call;     /* resolved: real selectors */
-    bool is_void;                /* the caller does not exist */
+    struct oracle_call call; /* resolved: real selectors */
+    bool is_call;            /* a system call; otherwise something that the harness does */
+    bool is_void;            /* the caller does not exist */
+    uint32_t cpu;
     uint64_t word_in[ABI_WORDS]; /* registers as given */
     uint32_t code;               /* as returned by the target */
     uint64_t value;
@@ -47,6 +53,9 @@ struct harness_step {
 struct harness_options {
     enum harness_compare compare;
     uint64_t seed; /* chooses the random full comparisons of HARNESS_LOG */
+    /* Before the first operation; may be NULL. A sequence may be run a second time, with full comparisons, to name what
+     * was detected: then everything is said again. */
+    void (*on_start)(void *context);
     void (*on_step)(void *context, const struct harness_step *step); /* may be NULL */
     /* before tear-down, after the last operation; may be NULL */
     void (*on_end)(void *context);

@@ -7,7 +7,7 @@
 #include "harness/harness.h"
 #include "harness/mirror.h"
 
-enum { HISTORY = 5, TREE_DEPTH_MAX = 64 };
+enum { HISTORY = 5, TREE_DEPTH_MAX = 64, HARNESS_CPUS = 4 };
 
 /*
  * Everything that can be wrong, most telling first: of several differences found by one comparison the first of this
@@ -17,7 +17,9 @@ enum flaw {
     FLAW_ASSERT,
     FLAW_STEPS,
     FLAW_MEMORY,
+    FLAW_FREED_EARLY,
     FLAW_CODE,
+    FLAW_REFUSED,
     FLAW_VALUE,
     FLAW_REGISTER,
     FLAW_PD_ABSENT,
@@ -30,6 +32,12 @@ enum flaw {
     FLAW_MISSING,
     FLAW_WRONG_RESOURCE,
     FLAW_NARROWER,
+    FLAW_ACCESS_ALLOWED,
+    FLAW_ACCESS_DENIED,
+    FLAW_ACCESS_ASTRAY,
+    FLAW_CPU,
+    FLAW_STALE,
+    FLAW_STALE_TABLE,
     FLAW_PD_DIED,
     FLAW_PD_SURVIVED,
     FLAW_PD_APPEARED,
@@ -60,7 +68,12 @@ enum flaw {
     FLAW_NODE_RIGHTS,
     FLAW_NODE_MISSING,
     FLAW_NODE_COUNT,
+    FLAW_PAYER,
+    FLAW_ACCOUNT,
+    FLAW_OVERDRAWN,
+    FLAW_QUOTA,
     FLAW_USED_PDS,
+    FLAW_USED_OBJECTS,
     FLAW_USED_NODES,
     FLAW_USED_TABLES,
     FLAW_NOT_TORN_DOWN,
@@ -90,10 +103,15 @@ struct finding {
     const char *seen;            /* by the log comparison, when the full one was asked about it */
 };
 
+/* A PD whose account a call is to change by a number of pages; ORACLE_NONE: none. */
+struct account_note {
+    uint32_t pd;
+    uint64_t quota; /* before */
+};
+
 /* An operation performed, for the report. */
 struct past_step {
     struct seq_op op;
-    struct oracle_call call;
     uint32_t index;
     uint32_t code;
     uint64_t value;
@@ -111,15 +129,24 @@ struct harness {
 
     /* Bindings. ORACLE_NONE and RESCIND_NONE: nothing. */
     uint32_t id_of_name[SEQ_NAMES];
-    uint32_t *kernel_of; /* by oracle id */
-    uint32_t *id_of;     /* by the kernel's PD index */
-    uint8_t *name_of;    /* by oracle id: the name at creation */
+    uint32_t *kernel_of;         /* by oracle id */
+    uint32_t *id_of;             /* by the kernel's PD index */
+    uint32_t *object_kernel_of;  /* by the number of the oracle's id; with RESCIND_OBJECT */
+    uint32_t *object_id_of;      /* by the kernel's object index */
+    uint32_t objects_bound;      /* numbers of objects bound in this run are below */
+    uint32_t runs[HARNESS_CPUS]; /* oracle ids */
+    uint32_t cpus;
+    uint8_t *name_of; /* by oracle id: the name at creation */
 
     struct rescind_usage boot_usage;
-    bool boot_capability; /* root's capability of boot time is still there */
+    struct rescind_pd_view boot_root;
 
     const struct harness_options *options;
     struct harness_outcome *outcome;
+    struct harness_outcome named; /* of the second run of a sequence, which names what the first detected */
+    enum harness_compare mode;
+    uint8_t failing; /* the allocation of the next call that fails, or 0 */
+    struct account_note account[2];
     uint32_t index; /* of the operation */
     bool teardown;
     uint64_t tick; /* for the choice of full comparisons */
@@ -138,13 +165,45 @@ struct harness {
     struct mirror mirror;
 };
 
-/* ---- harness.c ---- */
+/* ---- bindings.c ---- */
 
 /* The kernel's PD index of a live oracle PD; RESCIND_PD_PHYS for PHYS. */
 uint32_t kernel_pd(const struct harness *harness, uint32_t id);
 
-/* The oracle's id of a kernel PD index (PHYS included), or ORACLE_NONE. */
+/* The oracle's id of a kernel's PD index (PHYS included), or object index with RESCIND_OBJECT; or ORACLE_NONE. */
 uint32_t oracle_id(const struct harness *harness, uint64_t kernel);
+
+void bind_boot(struct harness *harness);
+
+/* Brings the bindings up to date with the last commit and compares who is alive with what the log says. */
+void bind_changes(struct harness *harness);
+
+/* ---- resolve.c ---- */
+
+/* The call that an operation stands for; fields that it does not have are zero. */
+struct oracle_call resolve(const struct harness *harness, const struct seq_op *op, uint32_t caller);
+void encode(const struct oracle_call *call, uint64_t word[ABI_WORDS]);
+
+/* ---- accounts.c ---- */
+
+/* Before a call: what the accounts hold that it is to change by a number of pages. */
+void note_accounts(struct harness *harness);
+/* After it: they were changed by that number, or, where it failed, not at all. */
+void judge_accounts(struct harness *harness);
+/* The call was refused with E_MEM: whether one who had to pay may have been unable to. */
+void judge_refusal(struct harness *harness);
+
+/* ---- cpus.c ---- */
+
+/* Makes a CPU access a unit, or run a PD, as the operation in progress says, and judges what comes of it. */
+void perform_on_cpu(struct harness *harness);
+/* No CPU remembers what the oracle does not know. */
+void compare_cpus(struct harness *harness);
+
+/* ---- harness.c ---- */
+
+/* Runs `body(argument)` with the kernel's stop hook ready. False: the kernel stopped; that is noted. */
+bool harness_enter_target(struct harness *harness, void (*body)(void *argument), void *argument);
 
 /* Records a difference unless a more telling one, or an equal earlier one, is known. */
 void note(struct harness *harness, enum flaw flaw, uint32_t pd, uint8_t kind, uint64_t unit);
@@ -152,17 +211,13 @@ void note_number(struct harness *harness, enum flaw flaw, uint32_t pd, uint8_t k
 
 static inline uint8_t space_log2(const struct harness *harness, uint32_t pd, uint8_t kind) {
     const struct oracle_geometry *geometry = &harness->geometry;
-    return kind == ABI_OBJ ? geometry->obj_log2 : pd == ORACLE_PHYS ? geometry->phys_log2 : geometry->mem_log2;
+    if (kind != ABI_MEM)
+        return kind == ABI_PIO ? geometry->pio_log2 : geometry->obj_log2;
+    return pd == ORACLE_PHYS ? geometry->phys_log2 : geometry->mem_log2;
 }
 
 static inline uint8_t all_rights(uint8_t kind) {
-    return kind == ABI_OBJ ? ABI_OBJ_RIGHTS : ABI_MEM_RIGHTS;
-}
-
-/* The level of the leaves that must hold a memory node of that order. */
-static inline unsigned leaf_level_of(const struct rescind_geometry *geometry, uint8_t order) {
-    unsigned level = order / geometry->level_bits;
-    return level < geometry->leaf_level ? level : geometry->leaf_level;
+    return kind == ABI_OBJ ? ABI_OBJ_RIGHTS : kind == ABI_PIO ? ABI_PIO_RIGHTS : ABI_MEM_RIGHTS;
 }
 
 /* ---- compare_full.c: the reference ---- */

@@ -14,6 +14,9 @@ static void add_pd(struct text *text, const struct harness *harness, uint32_t id
         text_add(text, "nobody");
     } else if (id == ORACLE_PHYS) {
         text_add(text, "PHYS");
+    } else if (id & ORACLE_OBJECT) {
+        text_add(text, "plain object ");
+        text_number(text, id ^ ORACLE_OBJECT);
     } else if (harness->name_of[id] == 0) {
         text_add(text, "root");
     } else {
@@ -25,7 +28,7 @@ static void add_pd(struct text *text, const struct harness *harness, uint32_t id
 }
 
 static void add_rights(struct text *text, uint8_t kind, uint8_t rights) {
-    const char *letters = kind == ABI_OBJ ? "CMRDQ" : "RWX";
+    const char *letters = kind == ABI_OBJ ? "CMRDQ" : kind == ABI_PIO ? "A" : "RWX";
     for (unsigned bit = 0; letters[bit]; bit++) {
         char letter[2] = {rights >> bit & 1 ? letters[bit] : '-', '\0'};
         text_add(text, letter);
@@ -34,10 +37,11 @@ static void add_rights(struct text *text, uint8_t kind, uint8_t rights) {
 
 static void add_resource(struct text *text, const struct harness *harness, uint8_t kind, uint64_t resource) {
     if (kind == ABI_OBJ) {
-        text_add(text, "PD ");
-        add_pd(text, harness, resource < harness->id_limit ? (uint32_t)resource : ORACLE_NONE);
+        bool object = resource & ORACLE_OBJECT;
+        text_add(text, object ? "" : "PD ");
+        add_pd(text, harness, object || resource < harness->id_limit ? (uint32_t)resource : ORACLE_NONE);
     } else {
-        text_add(text, "frame ");
+        text_add(text, kind == ABI_PIO ? "port " : "frame ");
         text_hex(text, resource);
     }
 }
@@ -99,6 +103,33 @@ static void add_page_table(struct text *text, const struct harness *harness, uin
     text_add(text, " page(s)");
 }
 
+static void add_port(struct text *text, const uint64_t *bitmap, uint64_t port) {
+    add_line(text, "  bitmap:     ");
+    text_add(text, bitmap[port / 64] >> port % 64 & 1 ? "denied" : "allowed");
+}
+
+/* What each CPU remembers of the unit. */
+static void add_cached(struct text *text, const struct harness *harness, uint32_t kernel) {
+    const struct rescind_target *target = harness->target;
+    uint64_t unit = harness->finding.unit;
+    struct rescind_cached cached;
+    for (uint32_t cpu = 0; cpu < harness->cpus; cpu++) {
+        for (uint32_t place = 0; place < target->cached_limit; place++) {
+            if (!target->cached(cpu, place, &cached) || cached.pd != kernel)
+                continue;
+            unsigned bits = (cached.level + (cached.walk ? 1u : 0u)) * target->geometry.level_bits;
+            if (unit >> bits != cached.unit >> bits)
+                continue;
+            add_line(text, "  CPU ");
+            text_number(text, cpu);
+            text_add(text, cached.walk ? ":      table at frame " : ":      frame ");
+            text_hex(text, cached.walk ? cached.frame : cached.frame + (unit - cached.unit));
+            text_add(text, ", rights ");
+            add_rights(text, ABI_MEM, cached.rights);
+        }
+    }
+}
+
 static void add_parent_node(struct text *text, const struct harness *harness, const struct rescind_node_view *node) {
     struct rescind_node_view parent;
     text_add(text, ", derived from ");
@@ -145,15 +176,19 @@ static void add_unit(struct text *text, const struct harness *harness) {
     uint32_t kernel = kernel_pd(harness, finding->pd);
     add_line(text, "at:           ");
     add_place(text, harness, finding->pd, finding->kind, finding->unit);
-    if (finding->pd == ORACLE_NONE)
+    if (finding->pd == ORACLE_NONE || (finding->pd & ORACLE_OBJECT))
         return;
     add_expected(text, harness);
     if (finding->pd == ORACLE_PHYS) {
-        add_node(text, harness, harness->target->phys_tree_root(ABI_MEM));
+        add_node(text, harness, harness->target->phys_tree_root(finding->kind));
     } else if (kernel != RESCIND_NONE && harness->target->pd(kernel, &view)) {
         if (finding->kind == ABI_MEM)
             add_page_table(text, harness, view.root_table);
+        if (finding->kind == ABI_PIO && view.ports)
+            add_port(text, view.ports, finding->unit);
         add_node(text, harness, view.tree_root[finding->kind]);
+        if (finding->kind == ABI_MEM)
+            add_cached(text, harness, kernel);
     } else {
         text_add(text, "\n  the kernel has no such PD");
     }
@@ -231,7 +266,7 @@ void write_report(const struct harness *harness, char buffer[HARNESS_REPORT_MAX]
     add_line(&text, "target:       ");
     text_add(&text, harness->target->name);
     add_detail(&text, harness);
-    if (!harness->step.is_void) {
+    if (harness->step.is_call && !harness->step.is_void) {
         add_line(&text, "registers:   ");
         for (unsigned i = 0; i < ABI_WORDS; i++) {
             text_add(&text, " ");

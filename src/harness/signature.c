@@ -10,7 +10,9 @@ static const struct flaw_info infos[] = {
     [FLAW_ASSERT] = {"O11.assert", "assert", "the kernel stopped at a failed assertion", DETAIL_STOP},
     [FLAW_STEPS] = {"O10.progress", "steps", "the operation did not end within its step budget", DETAIL_STOP},
     [FLAW_MEMORY] = {"O8.memory", "memory", "the kernel misused memory that it had freed", DETAIL_STOP},
+    [FLAW_FREED_EARLY] = {"O6.tlb", "freed", "a page table was freed while a CPU may walk it", DETAIL_STOP},
     [FLAW_CODE] = {"O12.result", "code", "the result code is not the specified one", DETAIL_RESULT},
+    [FLAW_REFUSED] = {"O7.accounting", "refused", "E_MEM, though all who had to pay could", DETAIL_NUMBER},
     [FLAW_VALUE] = {"O12.result", "value", "the value returned with the result is wrong", DETAIL_NUMBER},
     [FLAW_REGISTER] = {"O12.result", "register", "a register was changed that must not be", DETAIL_NUMBER},
     [FLAW_DANGLING_TABLE] = {"O8.memory", "dangling-table", "a page-table entry refers to a table that is not live",
@@ -24,6 +26,13 @@ static const struct flaw_info infos[] = {
     [FLAW_WRONG_RESOURCE] = {"O2.over-revoke", "wrong-resource", "a unit refers to something else than it must",
                              DETAIL_UNIT},
     [FLAW_NARROWER] = {"O3.rights", "narrower", "a unit lacks rights that it must have", DETAIL_UNIT},
+    [FLAW_ACCESS_ALLOWED] = {"O6.tlb", "access", "a CPU got at a unit that its PD must not reach", DETAIL_UNIT},
+    [FLAW_ACCESS_DENIED] = {"O2.over-revoke", "fault", "a CPU did not get at a unit that its PD can reach",
+                            DETAIL_UNIT},
+    [FLAW_ACCESS_ASTRAY] = {"O6.tlb", "astray", "a CPU got at something else than its PD must reach", DETAIL_UNIT},
+    [FLAW_CPU] = {"O13.dead", "running", "a CPU does not run the PD that it must", DETAIL_NUMBER},
+    [FLAW_STALE] = {"O6.tlb", "stale", "a CPU remembers a translation that is gone", DETAIL_UNIT},
+    [FLAW_STALE_TABLE] = {"O6.tlb", "stale-table", "a CPU remembers a page table that is no longer there", DETAIL_UNIT},
     [FLAW_PD_DIED] = {"O9.references", "died", "a PD is gone that must be alive", DETAIL_UNIT},
     [FLAW_PD_SURVIVED] = {"O13.dead", "survived", "a PD is alive that must have been destroyed", DETAIL_UNIT},
     [FLAW_PD_APPEARED] = {"O13.dead", "unknown-pd", "a PD is alive that nobody created", DETAIL_UNIT},
@@ -58,7 +67,12 @@ static const struct flaw_info infos[] = {
     [FLAW_NODE_RIGHTS] = {"O4.tree-table", "rights", "a node has other rights than are mapped", DETAIL_UNIT},
     [FLAW_NODE_MISSING] = {"O4.tree-table", "missing", "no node covers a unit that is mapped", DETAIL_UNIT},
     [FLAW_NODE_COUNT] = {"O7.accounting", "node-count", "a space's count of nodes is wrong", DETAIL_NUMBER},
+    [FLAW_PAYER] = {"O7.accounting", "payer", "an account belongs to another payer", DETAIL_NUMBER},
+    [FLAW_ACCOUNT] = {"O7.accounting", "account", "what an account is charged is not what it pays for", DETAIL_NUMBER},
+    [FLAW_OVERDRAWN] = {"O7.accounting", "overdrawn", "an account is charged more than it holds", DETAIL_NUMBER},
+    [FLAW_QUOTA] = {"O7.accounting", "quota", "what an account holds is wrong", DETAIL_NUMBER},
     [FLAW_USED_PDS] = {"O7.accounting", "pds", "the number of PDs in use is wrong", DETAIL_NUMBER},
+    [FLAW_USED_OBJECTS] = {"O7.accounting", "objects", "the number of plain objects in use is wrong", DETAIL_NUMBER},
     [FLAW_USED_NODES] = {"O7.accounting", "nodes", "the number of nodes in use is wrong", DETAIL_NUMBER},
     [FLAW_USED_TABLES] = {"O7.accounting", "tables", "the number of page tables in use is wrong", DETAIL_NUMBER},
     [FLAW_NOT_TORN_DOWN] = {"O7.accounting", "not-empty", "root's spaces are not empty after everything was revoked",
@@ -137,10 +151,12 @@ void write_signature(const struct harness *harness, char buffer[HARNESS_SIGNATUR
     text_add(&text, "/");
     if (harness->teardown)
         text_add(&text, "teardown");
-    else if (!call->operation)
-        text_add(&text, "boot");
-    else
+    else if (call->operation)
         add_operation(&text, call);
+    else
+        text_add(&text, harness->step.op->code == SEQ_ACCESS   ? "access"
+                        : harness->step.op->code == SEQ_SWITCH ? "switch"
+                                                               : "boot");
     text_add(&text, "/");
     if (info->detail == DETAIL_STOP) {
         text_add(&text, finding->function);

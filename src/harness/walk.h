@@ -11,6 +11,12 @@
 
 enum { WALK_LEVELS_MAX = 8 };
 
+/* The level of the leaves that must hold an aligned range of 2^order units. */
+static inline unsigned walk_leaf_level(const struct rescind_geometry *geometry, uint8_t order) {
+    unsigned level = order / geometry->level_bits;
+    return level < geometry->leaf_level ? level : geometry->leaf_level;
+}
+
 enum walk_what {
     WALK_END,      /* nothing more */
     WALK_LEAF,     /* a present leaf */

@@ -250,3 +250,22 @@ uint64_t oracle_selector(const struct oracle *o, uint32_t caller, uint32_t pd) {
     }
     return lowest;
 }
+
+uint32_t oracle_objects(const struct oracle *o) {
+    (void)o;
+    return 0;
+}
+uint32_t oracle_paid(const struct oracle *o, uint32_t pd) {
+    (void)o;
+    (void)pd;
+    return 0;
+}
+uint32_t oracle_object_limit(const struct oracle *o) {
+    (void)o;
+    return 0;
+}
+uint32_t oracle_payer(const struct oracle *o, uint32_t pd) {
+    (void)o;
+    (void)pd;
+    return ORACLE_NONE;
+}

@@ -160,6 +160,10 @@ uint32_t oracle_pd_limit(const struct oracle *oracle);                /* PD ids 
 uint32_t oracle_object_limit(const struct oracle *oracle);            /* object ids are below, ORACLE_OBJECT aside */
 uint32_t oracle_references(const struct oracle *oracle, uint32_t id); /* capabilities to it */
 
+/* Plain objects alive; those that a PD's account pays for. */
+uint32_t oracle_objects(const struct oracle *oracle);
+uint32_t oracle_paid(const struct oracle *oracle, uint32_t pd);
+
 /* Who gets back what a PD's account holds, or pays for an object: its payer, or that one's payer if it is gone, and so
  * on (semantics, "Destroy"). ORACLE_NONE for root. */
 uint32_t oracle_payer(const struct oracle *oracle, uint32_t id);

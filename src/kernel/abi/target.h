@@ -61,6 +61,7 @@ struct rescind_node_view {
     uint64_t resource; /* first frame or port; OBJ: see RESCIND_OBJECT */
     uint32_t pd;       /* whose space; RESCIND_PD_PHYS for PHYS */
     uint8_t kind, order, rights;
+    bool charged; /* to the account of the PD whose space it is; what exists at boot is not */
     uint32_t parent, first_child, next_sibling, previous_sibling; /* derivation tree */
     uint32_t tree_parent, tree_left, tree_right;                  /* ordered index of the space (AVL tree by base) */
     uint8_t tree_height;                                          /* 1 for a leaf of that tree */
@@ -82,9 +83,9 @@ struct rescind_object_view {
     uint32_t payer;      /* PD index: whose account it is charged to */
 };
 
-/* What kernel memory costs in bytes. A PD's account is charged `pd` for itself (its root table and port bitmap
- * included), and for each node in its spaces, each further page table below its root table, and each plain object that
- * it pays for. */
+/* What kernel memory costs in bytes; `pd` 0: the target keeps no accounts. A PD's account is charged `pd` for itself
+ * (its root table and port bitmap included), and for each node in its spaces, each further page table below its root
+ * table, and each plain object that it pays for. */
 struct rescind_costs {
     uint32_t pd, object, node, table;
 };
@@ -135,6 +136,7 @@ struct rescind_log {
     uint32_t store_count, node_count, pd_count, object_count, port_store_count;
     uint32_t invalidations; /* of single translations or whole tags, on the CPU that the operation executed on */
     uint32_t shootdowns;    /* requests to other CPUs */
+    uint32_t cached;        /* what all CPUs remember now; 0: nothing, so nobody need look */
     bool overflow;
 };
 
@@ -176,7 +178,8 @@ struct rescind_target {
     /* Does what a CPU does at an access by the PD that it runs, with the rights of `kind` (MEM or PIO): its TLB first,
      * then tables or port bitmap. False: a fault; else *resource is what it got to. */
     bool (*access)(uint32_t cpu, enum abi_kind kind, uint64_t unit, uint8_t rights, uint64_t *resource);
-    /* What a CPU remembers in that place (0..cached_limit - 1); false: nothing. */
+    /* What a CPU remembers in that place (0..cached_limit - 1); false: nothing. A target with cached_limit 0 tells
+     * nothing of its CPUs: these four may be NULL. */
     bool (*cached)(uint32_t cpu, uint32_t place, struct rescind_cached *cached);
     uint32_t cached_limit;
 

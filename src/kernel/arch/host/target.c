@@ -112,6 +112,7 @@ static bool target_pd(uint32_t index, struct rescind_pd_view *view) {
     if (!pd) {
         return false;
     }
+    *view = (struct rescind_pd_view){.payer = RESCIND_NONE};
     view->root_table = ptab_physical(pd->root_table);
     view->references = pd->references;
     for (unsigned kind = 0; kind < ABI_KINDS; kind++) {
@@ -133,6 +134,7 @@ static bool target_node(uint32_t index, struct rescind_node_view *view) {
         .kind = node->space->kind,
         .order = node->order,
         .rights = node->rights,
+        .charged = node->charged,
         .parent = index_or_none(node->parent),
         .first_child = index_or_none(node->first_child),
         .next_sibling = index_or_none(node->next_sibling),

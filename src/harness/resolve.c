@@ -1,0 +1,101 @@
+/*
+ * From an operation of a sequence to a call of the oracle, and to the registers of a system call.
+ */
+#include "harness/internal.h"
+
+/* Words that an operation does not use hold this: the kernel must not look at them. */
+static const uint64_t unused_word = UINT64_MAX;
+
+static uint64_t selector_of(const struct harness *harness, uint32_t caller, struct seq_cap cap) {
+    uint64_t nothing = UINT64_C(1) << harness->geometry.obj_log2;
+    if (cap.mode == SEQ_CAP_SELECTOR)
+        return cap.value;
+    if (cap.mode != SEQ_CAP_NAME || cap.value >= SEQ_NAMES || harness->id_of_name[cap.value] == ORACLE_NONE)
+        return nothing;
+    return oracle_selector(harness->oracle, caller, harness->id_of_name[cap.value]);
+}
+
+/* Sequences write units up to twice a space's size. The last quarter of these counts back from 2^64, so that sums may
+ * wrap. */
+static uint64_t unit_of(const struct harness *harness, const struct seq_op *op, uint64_t unit) {
+    bool selector = op->code == SEQ_CREATE_PD || op->code == SEQ_CREATE_OBJECT;
+    uint64_t size = UINT64_C(1) << space_log2(harness, ORACLE_ROOT, selector ? (uint8_t)ABI_OBJ : op->kind);
+    return unit < size + size / 2 ? unit : unit - 2 * size;
+}
+
+/* As with units: the last quarter of what a sequence can write counts back from 2^64. */
+static uint64_t amount_of(uint64_t amount) {
+    return amount < 3 * (SEQ_PAGES / 4) ? amount : amount - SEQ_PAGES;
+}
+
+/* The selectors and the flags of a delegate, grant or revoke. */
+static void resolve_range(const struct harness *harness, const struct seq_op *op, struct oracle_call *call) {
+    call->kind = op->kind;
+    call->place = op->place;
+    call->order = op->order;
+    call->mask = op->mask;
+    call->base = unit_of(harness, op, op->base);
+    if (op->pd.mode == SEQ_CAP_NONE)
+        call->pd_selector = 0;
+    if (op->code == SEQ_REVOKE) {
+        call->operation = ABI_REVOKE;
+        call->scope = op->scope;
+        call->filtered = op->filter.mode != SEQ_CAP_NONE;
+        call->filter_selector = call->filtered ? selector_of(harness, call->caller, op->filter) : 0;
+        if (call->place == ABI_PLACE_CAP && op->pd.mode == SEQ_CAP_NONE)
+            call->pd_selector = UINT64_C(1) << harness->geometry.obj_log2;
+    } else {
+        call->operation = op->code == SEQ_GRANT ? ABI_GRANT : ABI_DELEGATE;
+        call->to_cap = op->pd.mode != SEQ_CAP_NONE;
+        call->destination = unit_of(harness, op, op->destination);
+    }
+}
+
+struct oracle_call resolve(const struct harness *harness, const struct seq_op *op, uint32_t caller) {
+    struct oracle_call call = {.caller = caller, .pd_selector = selector_of(harness, caller, op->pd)};
+    switch (op->code) {
+    case SEQ_CREATE_PD:
+        call.operation = ABI_CREATE_PD;
+        call.base = unit_of(harness, op, op->base);
+        call.destination = op->quota;
+        break;
+    case SEQ_CREATE_OBJECT:
+        call.operation = ABI_CREATE_OBJECT;
+        call.base = unit_of(harness, op, op->base);
+        break;
+    case SEQ_DESTROY_PD:
+        call.operation = ABI_DESTROY_PD;
+        break;
+    case SEQ_MOVE_QUOTA:
+        call.operation = ABI_MOVE_QUOTA;
+        call.base = amount_of(op->base);
+        call.filter_selector = selector_of(harness, caller, op->filter);
+        break;
+    case SEQ_LOOKUP:
+        call.operation = ABI_LOOKUP;
+        call.kind = op->kind;
+        call.base = unit_of(harness, op, op->base);
+        call.pd_selector = 0;
+        break;
+    default:
+        resolve_range(harness, op, &call);
+        break;
+    }
+    return call;
+}
+
+void encode(const struct oracle_call *call, uint64_t word[ABI_WORDS]) {
+    enum abi_operation operation = call->operation;
+    bool names_pd = operation == ABI_CREATE_PD || operation == ABI_CREATE_OBJECT || operation == ABI_DESTROY_PD ||
+                    operation == ABI_MOVE_QUOTA || call->to_cap ||
+                    (operation == ABI_REVOKE && call->place == ABI_PLACE_CAP);
+    bool uses_destination = operation == ABI_DELEGATE || operation == ABI_GRANT || operation == ABI_CREATE_PD;
+    word[0] = (uint64_t)operation | (uint64_t)call->kind << ABI_KIND_SHIFT | (uint64_t)call->place << ABI_PLACE_SHIFT |
+              (uint64_t)call->scope << ABI_SCOPE_SHIFT | (uint64_t)call->to_cap << ABI_TO_CAP_SHIFT |
+              (uint64_t)call->filtered << ABI_FILTER_SHIFT | (uint64_t)call->order << ABI_ORDER_SHIFT |
+              (uint64_t)call->mask << ABI_MASK_SHIFT;
+    word[1] = operation == ABI_DESTROY_PD ? unused_word : call->base;
+    word[2] = uses_destination ? call->destination : unused_word;
+    word[3] = names_pd ? call->pd_selector : unused_word;
+    word[4] = call->filtered || operation == ABI_MOVE_QUOTA ? call->filter_selector : unused_word;
+}
