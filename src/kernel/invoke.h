@@ -23,12 +23,19 @@ struct revoke {
     struct range range;
     enum abi_scope scope;
     const struct pd *filter; /* of the descendants only those in this PD; NULL: all */
+    struct account *payer;   /* the caller's: pays for what is cut, in any space */
 };
 
-enum abi_code invoke_create_pd(struct space *caller, uint64_t selector);
+/* pages: quota of the new PD, any number. */
+enum abi_code invoke_create_pd(struct space *caller, uint64_t selector, struct pd *payer, uint64_t pages);
+enum abi_code invoke_create_object(struct space *caller, uint64_t selector, struct pd *payer);
 /* *mapped: units mapped. */
 enum abi_code invoke_delegate(const struct range *source, struct space *destination, uint64_t base, uint64_t *mapped);
+/* The source lies in the caller's space. *moved: units moved. */
+enum abi_code invoke_grant(const struct range *source, struct space *destination, uint64_t base, uint64_t *moved);
 enum abi_code invoke_revoke(const struct revoke *revoke);
+/* pages: any number. */
+enum abi_code invoke_move_quota(struct pd *from, struct pd *to, uint64_t pages);
 /* rights | order << ABI_VALUE_ORDER_SHIFT, or 0. */
 uint64_t invoke_lookup(const struct space *space, uint64_t unit);
 

@@ -3,8 +3,6 @@
 #include "index.h"
 #include "invoke.h"
 
-enum { SPACE_LOG2 = GEO_MEM_LOG2 };
-
 /* Whether all units of an aligned range are mapped like `model`: equal rights, resources rising by one a unit. */
 static bool uniform(const struct space *space, uint64_t base, unsigned order, const struct node *model) {
     uint64_t end = base + (UINT64_C(1) << order);
@@ -25,7 +23,8 @@ uint64_t invoke_lookup(const struct space *space, uint64_t unit) {
         return 0;
     }
     unsigned order = node->order;
-    while (space->kind != ABI_OBJ && order < SPACE_LOG2) {
+    unsigned largest = space->kind == ABI_MEM ? GEO_MEM_LOG2 : space->kind == ABI_PIO ? GEO_PIO_LOG2 : 0;
+    while (order < largest) {
         KSTEP();
         uint64_t size = UINT64_C(1) << order;
         if (!uniform(space, (unit & ~(size - 1)) ^ size, order, node)) {

@@ -1,6 +1,7 @@
 /* Nodes and their derivation tree; see mapdb.h. */
 #include "mapdb.h"
 
+#include "account.h"
 #include "check.h"
 #include "index.h"
 #include "kmem.h"
@@ -9,6 +10,7 @@
 
 struct node mapdb_nodes[GEO_NODES];
 POOL(nodes, mapdb_nodes);
+_Static_assert(sizeof(struct node) >= GEO_NODE_BYTES, "more nodes can be paid for than the pool has");
 static uint32_t charged_nodes;
 static struct node *uncoalesced; /* nodes that may have a buddy to coalesce with */
 
@@ -20,8 +22,33 @@ static void links_stored(const struct node *node) {
     arch_node_stored(mapdb_index(node), RESCIND_NODE_LINKS);
 }
 
+static struct account *account_of(const struct node *node) {
+    return &node->space->pd->account;
+}
+
 static bool has_tables(const struct node *node) {
     return node->space->kind == ABI_MEM && node->space->pd->root_table;
+}
+
+/* ---- hardware form of memory and ports; that of a capability does not depend on the space it is in ---- */
+
+static void map(const struct node *node) {
+    const struct pd *pd = node->space->pd;
+    if (has_tables(node)) {
+        uint32_t made = ptab_map(pd->root_table, node->base, node->order, node->resource, node->rights);
+        account_take(account_of(node), account_of(node), (uint64_t)made * PTAB_TABLE_BYTES);
+    } else if (node->space->kind == ABI_PIO && pd != &phys) {
+        ports_permit(pd_index(pd), node->base, node->order);
+    }
+}
+
+static void unmap(struct space *space, uint64_t base, unsigned order) {
+    if (space->kind == ABI_MEM) {
+        uint32_t released = ptab_unmap(space->pd->root_table, base, order);
+        account_give(&space->pd->account, (uint64_t)released * PTAB_TABLE_BYTES);
+    } else if (space->kind == ABI_PIO) {
+        ports_deny(pd_index(space->pd), base, order);
+    }
 }
 
 /* ---- lists ---- */
@@ -51,7 +78,7 @@ static void list_remove(struct node **head, struct node *node) {
 
 /* The node may have become able to coalesce with its buddy. */
 static void touch(struct node *node) {
-    if (node->space->kind == ABI_MEM && node->parent && !node->listed) {
+    if (node->space->kind != ABI_OBJ && node->parent && !node->listed) {
         list_add(&uncoalesced, node);
     }
 }
@@ -110,10 +137,6 @@ void mapdb_reset(void) {
     uncoalesced = NULL;
 }
 
-uint32_t mapdb_available(void) {
-    return pool_available(&nodes);
-}
-
 uint32_t mapdb_charged(void) {
     return charged_nodes;
 }
@@ -122,12 +145,14 @@ const struct node *mapdb_by_index(uint32_t index) {
     return pool_in_use(&nodes, index) ? &mapdb_nodes[index] : NULL;
 }
 
-/* A node with these contents, in the index and below the parent, without hardware form. */
-static struct node *new_node(const struct node *contents, struct node *parent) {
+/* A node with these contents, in the index and below the parent, without hardware form; if charged, reserved by
+ * `payer`. */
+static struct node *new_node(const struct node *contents, struct node *parent, struct account *payer) {
     struct node *node = &mapdb_nodes[pool_take(&nodes)];
     *node = *contents;
     if (node->charged) {
         charged_nodes++;
+        account_take(payer, account_of(node), sizeof *node);
     }
     index_insert(node->space, node);
     if (parent) {
@@ -141,7 +166,7 @@ static struct node *new_node(const struct node *contents, struct node *parent) {
 /* The node is gone; its hardware form and its children are already someone else's, or gone. */
 static void free_node(struct node *node) {
     KASSERT(!node->first_child);
-    if (node->listed && node->space->kind == ABI_MEM) {
+    if (node->listed && node->space->kind != ABI_OBJ) {
         list_remove(&uncoalesced, node);
     }
     range_stored(node);
@@ -150,6 +175,7 @@ static void free_node(struct node *node) {
     if (node->charged) {
         KASSERT(charged_nodes > 0);
         charged_nodes--;
+        account_give(account_of(node), sizeof *node);
     }
     pool_give(&nodes, mapdb_index(node));
 }
@@ -157,7 +183,7 @@ static void free_node(struct node *node) {
 struct node *mapdb_create(struct space *space, uint64_t base, unsigned order, uint64_t resource, unsigned rights,
                           struct node *parent, bool charged) {
     KASSERT(rights_exist(space->kind, rights));
-    KASSERT(((base | resource) & ((UINT64_C(1) << order) - 1)) == 0 || space->kind == ABI_OBJ);
+    KASSERT(((base | resource) & ((UINT64_C(1) << order) - 1)) == 0);
     KASSERT(!parent || (rights & ~(unsigned)parent->rights) == 0);
     const struct node contents = {
         .space = space,
@@ -167,26 +193,25 @@ struct node *mapdb_create(struct space *space, uint64_t base, unsigned order, ui
         .rights = (uint8_t)rights,
         .charged = charged,
     };
-    struct node *node = new_node(&contents, parent);
-    if (has_tables(node)) {
-        ptab_map(space->pd->root_table, base, order, resource, rights);
-    } else if (space->kind == ABI_OBJ) {
-        struct pd *named = pd_by_index((uint32_t)resource);
+    struct node *node = new_node(&contents, parent, &space->pd->account);
+    if (space->kind == ABI_OBJ) {
+        struct referent *named = pd_named(resource);
         list_add(&named->capabilities, node);
         named->references++;
+    } else {
+        map(node);
     }
     touch(node);
     return node;
 }
 
 static void remove_leaf(struct node *node) {
-    struct space *space = node->space;
-    if (has_tables(node)) {
-        ptab_unmap(space->pd->root_table, node->base, node->order);
-    } else if (space->kind == ABI_OBJ) {
-        struct pd *named = pd_by_index((uint32_t)node->resource);
+    if (node->space->kind == ABI_OBJ) {
+        struct referent *named = pd_named(node->resource);
         list_remove(&named->capabilities, node);
         pd_release(named);
+    } else {
+        unmap(node->space, node->base, node->order);
     }
     free_node(node);
 }
@@ -225,6 +250,23 @@ void mapdb_drop(struct node *node) {
         }
     }
     remove_leaf(node);
+}
+
+void mapdb_move(struct node *node, struct space *space, uint64_t base) {
+    struct space *from = node->space;
+    uint64_t old_base = node->base;
+    index_remove(from, node);
+    node->space = space;
+    node->base = base;
+    index_insert(space, node);
+    range_stored(node);
+    map(node); /* before unmap: a table that both places need stays */
+    unmap(from, old_base, node->order);
+    if (node->charged && from->pd != space->pd) {
+        account_take(account_of(node), account_of(node), sizeof *node);
+        account_give(&from->pd->account, sizeof *node);
+    }
+    touch(node);
 }
 
 void mapdb_lower(struct node *top, unsigned mask) {
@@ -266,8 +308,9 @@ void mapdb_count_cut(struct node *node, uint64_t resource, unsigned order, uint3
 
 /* Halves one node, whose parent, if it must be halved too, was already. Children of its old order stay: they come next.
  */
-static void halve_node(struct node *node, struct node *twin_parent) {
+static void halve_node(struct node *node, struct node *twin_parent, struct account *payer) {
     if (has_tables(node) && ptab_is_large_leaf(node->order)) {
+        account_take(payer, account_of(node), PTAB_TABLE_BYTES);
         ptab_split(node->space->pd->root_table, node->base, node->order);
     }
     node->order--;
@@ -280,7 +323,7 @@ static void halve_node(struct node *node, struct node *twin_parent) {
         .rights = node->rights,
         .charged = node->charged,
     };
-    struct node *twin = new_node(&contents, twin_parent);
+    struct node *twin = new_node(&contents, twin_parent, payer);
     node->twin = twin;
     for (struct node *child = node->first_child; child;) {
         KSTEP();
@@ -294,21 +337,21 @@ static void halve_node(struct node *node, struct node *twin_parent) {
 }
 
 /* Halves a node and the descendants that are as large as it is. */
-static void halve(struct node *top) {
+static void halve(struct node *top, struct account *payer) {
     unsigned order = top->order;
     for (struct node *node = top; node;) {
         bool whole = node->order == order;
         if (whole) {
-            halve_node(node, node == top ? node->parent : node->parent->twin);
+            halve_node(node, node == top ? node->parent : node->parent->twin, payer);
         }
         node = mapdb_next(top, node, !whole);
     }
 }
 
-struct node *mapdb_cut(struct node *node, uint64_t resource, unsigned order) {
+struct node *mapdb_cut(struct node *node, uint64_t resource, unsigned order, struct account *payer) {
     KASSERT(node->order >= order);
     while (node->order > order) {
-        halve(node);
+        halve(node, payer);
         node = resource >= node->twin->resource ? node->twin : node;
     }
     KASSERT(node->resource == resource);
@@ -346,6 +389,7 @@ static void absorb(struct node *node, struct node *buddy) {
     range_stored(node);
     if (has_tables(node) && ptab_is_large_leaf(node->order)) {
         ptab_join(node->space->pd->root_table, node->base, node->order);
+        account_give(account_of(node), PTAB_TABLE_BYTES);
     }
 }
 

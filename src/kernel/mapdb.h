@@ -3,8 +3,8 @@
  *
  * Canonical form: at the end of every operation no two buddies that could be one node are left (same space, order,
  * rights and parent; bases and resources differ in bit `order` alone). Every change keeps ordered index, derivation
- * tree and hardware form (page tables, capability lists) in step. Nothing here checks authority, and nothing can fail:
- * the caller has made sure that the memory is there.
+ * tree hardware form (page tables, port bitmaps, capability lists) and accounts in step. Nothing here checks authority,
+ * and nothing can fail: the caller has reserved the memory.
  */
 #ifndef RESCIND_MAPDB_H
 #define RESCIND_MAPDB_H
@@ -13,8 +13,7 @@
 
 void mapdb_reset(void);
 
-/* Nodes that can still be made, and nodes in use that are charged. */
-uint32_t mapdb_available(void);
+/* Nodes in use that are charged. */
 uint32_t mapdb_charged(void);
 
 /* All nodes, free ones included; for mapdb_index. */
@@ -26,15 +25,21 @@ static inline uint32_t mapdb_index(const struct node *node) {
 }
 const struct node *mapdb_by_index(uint32_t index);
 
-/* A new mapping; its units must be free. parent NULL: a root mapping. */
+/* A new mapping; its units must be free. parent NULL: a root mapping. If charged, the PD's account reserved it and the
+ * tables that it needs. */
 struct node *mapdb_create(struct space *space, uint64_t base, unsigned order, uint64_t resource, unsigned rights,
                           struct node *parent, bool charged);
 
 /* Nodes and tables that `mapdb_cut` takes (added to *nodes and *tables). */
 void mapdb_count_cut(struct node *node, uint64_t resource, unsigned order, uint32_t *nodes, uint32_t *tables);
 
-/* Divides a node, and descendants as needed, until one node covers just that block of its resources; returns that. */
-struct node *mapdb_cut(struct node *node, uint64_t resource, unsigned order);
+/* Divides a node, and descendants as needed, until one node covers just that block of its resources; returns that. What
+ * it takes was reserved by `payer`, and goes to the accounts of the spaces where nodes are divided. */
+struct node *mapdb_cut(struct node *node, uint64_t resource, unsigned order, struct account *payer);
+
+/* Moves a node to free units of a space; its place in the derivation tree stays. The account there reserved the tables
+ * needed, and, if it is another one and the node is charged, the node. */
+void mapdb_move(struct node *node, struct space *space, uint64_t base);
 
 /* Takes rights from a node and its descendants; those left without existence are removed. */
 void mapdb_lower(struct node *top, unsigned mask);

@@ -1,16 +1,17 @@
 /* Protection domains; see pd.h. */
 #include "pd.h"
 
+#include "account.h"
 #include "check.h"
 #include "kmem.h"
 #include "mapdb.h"
-#include "ptab.h"
+#include "object.h"
 
 static struct pd pd_memory[GEO_PDS];
 POOL(pds, pd_memory);
 struct pd phys;
 static struct pd *root;
-static struct pd *dying;
+static struct referent *dying;
 
 static void init(struct pd *pd) {
     *pd = (struct pd){0};
@@ -19,39 +20,52 @@ static void init(struct pd *pd) {
     }
 }
 
-void pd_reset(void) {
-    pool_reset(&pds);
-    dying = NULL;
-    init(&phys);
-    root = pd_create();
-}
-
-bool pd_available(void) {
-    return pool_available(&pds) > 0 && ptab_available() > 0;
-}
-
-struct pd *pd_create(void) {
+/* A PD with an empty account. */
+static struct pd *new_pd(void) {
     struct pd *pd = &pd_memory[pool_take(&pds)];
     init(pd);
     pd->root_table = ptab_create_root();
+    ports_create(pd_index(pd));
     arch_pd_changed(pd_index(pd));
     return pd;
 }
 
-void pd_release(struct pd *pd) {
-    KASSERT(pd->references > 0);
-    pd->references--;
-    if (pd->references == 0 && pd != root) {
-        pd_doom(pd);
+void pd_reset(uint64_t quota) {
+    pool_reset(&pds);
+    ports_reset();
+    dying = NULL;
+    init(&phys);
+    root = new_pd();
+    root->account = (struct account){.quota = quota, .used = PD_BYTES};
+}
+
+bool pd_available(void) {
+    return pool_available(&pds) > 0;
+}
+
+struct pd *pd_create(struct pd *payer, uint64_t quota) {
+    KASSERT(quota >= PD_BYTES);
+    struct pd *pd = new_pd();
+    account_take(&payer->account, &pd->account, quota);
+    account_give(&pd->account, quota - PD_BYTES);
+    account_attach(&pd->referent, payer);
+    return pd;
+}
+
+void pd_release(struct referent *referent) {
+    KASSERT(referent->references > 0);
+    referent->references--;
+    if (referent->references == 0 && referent != &root->referent) {
+        pd_doom(referent);
     }
 }
 
-void pd_doom(struct pd *pd) {
-    KASSERT(pd != root);
-    if (!pd->dying) {
-        pd->dying = true;
-        pd->next_dying = dying;
-        dying = pd;
+void pd_doom(struct referent *referent) {
+    KASSERT(referent != &root->referent);
+    if (!referent->dying) {
+        referent->dying = true;
+        referent->next_dying = dying;
+        dying = referent;
     }
 }
 
@@ -62,12 +76,15 @@ static void destroy(struct pd *pd) {
             mapdb_remove_subtree(pd->space[kind].tree_root);
         }
     }
-    while (pd->capabilities) {
+    while (pd->referent.capabilities) {
         KSTEP();
-        mapdb_remove_subtree(pd->capabilities);
+        mapdb_remove_subtree(pd->referent.capabilities);
     }
-    KASSERT(pd->references == 0);
+    KASSERT(pd->referent.references == 0);
     ptab_destroy_root(pd->root_table);
+    ports_destroy(pd_index(pd));
+    account_give(&pd->account, PD_BYTES);
+    account_inherit(pd);
     arch_pd_changed(pd_index(pd));
     pool_give(&pds, pd_index(pd));
 }
@@ -75,10 +92,23 @@ static void destroy(struct pd *pd) {
 void pd_reap(void) {
     while (dying) {
         KSTEP();
-        struct pd *pd = dying;
-        dying = pd->next_dying;
-        destroy(pd);
+        struct referent *referent = dying;
+        dying = referent->next_dying;
+        if (referent->plain) {
+            object_destroy((struct object *)referent);
+        } else {
+            destroy((struct pd *)referent);
+        }
     }
+}
+
+struct referent *pd_named(uint64_t resource) {
+    if (resource & RESCIND_OBJECT) {
+        struct object *object = object_find((uint32_t)resource & ~RESCIND_OBJECT);
+        KASSERT(object != NULL);
+        return &object->referent;
+    }
+    return &pd_by_index((uint32_t)resource)->referent;
 }
 
 uint32_t pd_index(const struct pd *pd) {

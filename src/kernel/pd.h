@@ -1,29 +1,38 @@
 /*
  * Protection domains: their table, birth, references and death.
  *
- * A PD lives while a capability to it exists; root lives for ever. Death is deferred to pd_reap, the end of the
- * operation, and cascades by a list, not by recursion (semantics, section 2, "Destroy").
+ * A PD or plain object lives while a capability to it exists; root lives for ever. Death is deferred to pd_reap, the
+ * end of the operation, and cascades by a list, not by recursion (semantics, section 2, "Destroy").
  */
 #ifndef RESCIND_PD_H
 #define RESCIND_PD_H
 
+#include "ports.h"
+#include "ptab.h"
 #include "space.h"
 
-extern struct pd phys; /* the pseudo-PD that holds every frame */
+enum { PD_BYTES = sizeof(struct pd) + PTAB_TABLE_BYTES + PORTS_BYTES /* what a PD's account pays for the PD itself */ };
 
-void pd_reset(void);
+extern struct pd phys; /* the pseudo-PD that holds every frame and port */
 
-/* Whether create can succeed: a PD and the tables it is made with are available. */
+/* Only root and PHYS; root has an account of that many bytes. */
+void pd_reset(uint64_t quota);
+
+/* Whether another one can be alive. */
 bool pd_available(void);
-/* A PD with empty spaces and no capability to it; pd_available() held. */
-struct pd *pd_create(void);
+/* A PD with empty spaces, no capability to it, and `quota` bytes (at least PD_BYTES) that the payer's account reserved;
+ * pd_available() held. */
+struct pd *pd_create(struct pd *payer, uint64_t quota);
 
-/* A capability to the PD was removed. */
-void pd_release(struct pd *pd);
-/* The PD dies at the next pd_reap, whatever capabilities it has. */
-void pd_doom(struct pd *pd);
-/* Destroys every PD that is to die, and what dies of that. */
+/* A capability to it was removed. */
+void pd_release(struct referent *referent);
+/* It dies at the next pd_reap, whatever capabilities it has. */
+void pd_doom(struct referent *referent);
+/* Destroys everything that is to die, and what dies of that. */
 void pd_reap(void);
+
+/* What the resource of a capability names; it must be alive. */
+struct referent *pd_named(uint64_t resource);
 
 /* Index in the table (RESCIND_PD_PHYS for phys); the PD of an index, which must be alive, or NULL where none is. */
 uint32_t pd_index(const struct pd *pd);

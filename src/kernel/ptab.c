@@ -11,6 +11,7 @@ enum { ENTRIES = 1 << GEO_LEVEL_BITS, ROOT_LEVEL = GEO_LEVELS - 1 };
 struct table {
     uint64_t entry[ENTRIES];
 };
+_Static_assert(sizeof(struct table) == PTAB_TABLE_BYTES, "what a table costs");
 
 static struct table table_memory[GEO_TABLES];
 POOL(tables, table_memory);
@@ -82,8 +83,8 @@ static void find(struct path *path, uint64_t *root, uint64_t unit, unsigned leve
     }
 }
 
-/* Like find, but makes the tables that are missing. */
-static struct table *reach(uint64_t *root, uint64_t unit, unsigned level) {
+/* Like find, but makes the tables that are missing (counted in *made). */
+static struct table *reach(uint64_t *root, uint64_t unit, unsigned level, uint32_t *made) {
     struct table *table = (struct table *)(void *)root;
     for (unsigned l = ROOT_LEVEL; l > level; l--) {
         KSTEP();
@@ -92,30 +93,28 @@ static struct table *reach(uint64_t *root, uint64_t unit, unsigned level) {
             struct table *lower = new_table();
             entry = pte_to_table(frame_of(lower));
             store(table, slot(unit, l), entry);
+            ++*made;
         }
         table = table_in(entry);
     }
     return table;
 }
 
-/* Releases the tables on the way that have no entry left. */
-static void prune(struct path *path, uint64_t unit, unsigned level) {
+/* Releases the tables on the way that have no entry left; returns how many. */
+static uint32_t prune(struct path *path, uint64_t unit, unsigned level) {
     for (unsigned l = level; l < ROOT_LEVEL; l++) {
         KSTEP();
         if (entries_used[table_index(path->at[l])] > 0) {
-            return;
+            return l - level;
         }
         store(path->at[l + 1], slot(unit, l + 1), 0);
         free_table(path->at[l]);
     }
+    return ROOT_LEVEL - level;
 }
 
 void ptab_reset(void) {
     pool_reset(&tables);
-}
-
-uint32_t ptab_available(void) {
-    return pool_available(&tables);
 }
 
 uint32_t ptab_missing(const uint64_t *root, uint64_t base, unsigned order, uint64_t mapped) {
@@ -144,26 +143,29 @@ void ptab_destroy_root(uint64_t *root) {
     free_table(table);
 }
 
-void ptab_map(uint64_t *root, uint64_t base, unsigned order, uint64_t frame, unsigned rights) {
+uint32_t ptab_map(uint64_t *root, uint64_t base, unsigned order, uint64_t frame, unsigned rights) {
     KASSERT((rights & ABI_R) != 0);
     unsigned level = leaf_level(order);
     uint64_t units = UINT64_C(1) << order;
     struct table *table = NULL;
+    uint32_t made = 0;
     for (uint64_t offset = 0; offset < units; offset += leaf_units(level)) {
         KSTEP();
         unsigned index = slot(base + offset, level);
         if (!table || index == 0) {
-            table = reach(root, base + offset, level);
+            table = reach(root, base + offset, level, &made);
         }
         KASSERT(table->entry[index] == 0);
         store(table, index, pte_leaf(level, frame + offset, rights));
     }
+    return made;
 }
 
-void ptab_unmap(uint64_t *root, uint64_t base, unsigned order) {
+uint32_t ptab_unmap(uint64_t *root, uint64_t base, unsigned order) {
     unsigned level = leaf_level(order);
     uint64_t end = base + (UINT64_C(1) << order);
     struct path path;
+    uint32_t released = 0;
     for (uint64_t unit = base; unit < end;) {
         find(&path, root, unit, level);
         uint64_t last = unit | (leaf_units(level + 1) - 1);
@@ -173,8 +175,9 @@ void ptab_unmap(uint64_t *root, uint64_t base, unsigned order) {
             KASSERT(pte_present(path.at[level]->entry[slot(unit, level)]));
             store(path.at[level], slot(unit, level), 0);
         }
-        prune(&path, first, level);
+        released += prune(&path, first, level);
     }
+    return released;
 }
 
 void ptab_protect(uint64_t *root, uint64_t base, unsigned order, unsigned rights) {
@@ -228,10 +231,6 @@ void ptab_join(uint64_t *root, uint64_t base, unsigned order) {
 
 uint32_t ptab_used(void) {
     return tables.used;
-}
-
-uint64_t ptab_table_bytes(void) {
-    return sizeof(struct table);
 }
 
 uint64_t ptab_physical(const uint64_t *entry) {

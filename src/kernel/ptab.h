@@ -8,39 +8,40 @@
 #ifndef RESCIND_PTAB_H
 #define RESCIND_PTAB_H
 
+#include "geometry.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 
+enum { PTAB_TABLE_BYTES = 8 << GEO_LEVEL_BITS };
+
 void ptab_reset(void);
 
-/* Tables that can still be made. */
-uint32_t ptab_available(void);
 /* The tables that `ptab_map` of that range would make after all of those that hold units below `mapped` were made. */
 uint32_t ptab_missing(const uint64_t *root, uint64_t base, unsigned order, uint64_t mapped);
 
-/* An empty root table; one must be available. */
+/* An empty root table. */
 uint64_t *ptab_create_root(void);
 /* Releases a root table without entries. */
 void ptab_destroy_root(uint64_t *root);
 
-/* Maps a range of which nothing is mapped; missing tables must be available. Rights include ABI_R. */
-void ptab_map(uint64_t *root, uint64_t base, unsigned order, uint64_t frame, unsigned rights);
-/* Removes a mapped range, and tables that become empty. */
-void ptab_unmap(uint64_t *root, uint64_t base, unsigned order);
+/* Maps a range of which nothing is mapped. Rights include ABI_R. Returns the tables made. */
+uint32_t ptab_map(uint64_t *root, uint64_t base, unsigned order, uint64_t frame, unsigned rights);
+/* Removes a mapped range, and tables that become empty. Returns the tables released. */
+uint32_t ptab_unmap(uint64_t *root, uint64_t base, unsigned order);
 /* Gives a mapped range other rights, which include ABI_R. */
 void ptab_protect(uint64_t *root, uint64_t base, unsigned order, unsigned rights);
 
 /* The order at which a range is one single leaf above level 0; splitting such a range takes a table, joining two halves
  * into one gives it back. */
 bool ptab_is_large_leaf(unsigned order);
-/* Replaces the leaf of a range by a table of smaller leaves: ptab_is_large_leaf(order), one table available. */
+/* Replaces the leaf of a range by a table of smaller leaves: ptab_is_large_leaf(order). */
 void ptab_split(uint64_t *root, uint64_t base, unsigned order);
 /* The reverse: the whole range is mapped, contiguous, with equal rights. */
 void ptab_join(uint64_t *root, uint64_t base, unsigned order);
 
 /* For inspection. */
 uint32_t ptab_used(void);
-uint64_t ptab_table_bytes(void);
 uint64_t ptab_physical(const uint64_t *entry);
 const uint64_t *ptab_by_physical(uint64_t physical);
 

@@ -2,6 +2,7 @@
  * revoke: finds the nodes that lose rights (targets), as blocks of resources; first counts what cutting them takes,
  * then cuts and lowers them.
  */
+#include "account.h"
 #include "check.h"
 #include "index.h"
 #include "invoke.h"
@@ -16,12 +17,12 @@ struct block {
     unsigned order;
 };
 
-struct need {
+struct cut_need {
     uint32_t nodes, tables;
 };
 
 /* What is done with each target; may remove or divide it and its descendants. */
-typedef void visitor(const struct revoke *revoke, const struct block *target, struct need *need);
+typedef void visitor(const struct revoke *revoke, const struct block *target, struct cut_need *need);
 
 /* The part of a node that lies in a block of its ancestor's resources. */
 static struct block part_in(struct node *node, const struct block *outer) {
@@ -38,7 +39,7 @@ static bool meets(const struct node *node, const struct block *block) {
 }
 
 static void visit_descendants(const struct revoke *revoke, const struct block *block, visitor *visit,
-                              struct need *need) {
+                              struct cut_need *need) {
     struct node *top = block->node;
     for (struct node *node = mapdb_next(top, top, false); node;) {
         bool met = meets(node, block);
@@ -52,7 +53,7 @@ static void visit_descendants(const struct revoke *revoke, const struct block *b
     }
 }
 
-static void visit_targets(const struct revoke *revoke, visitor *visit, struct need *need) {
+static void visit_targets(const struct revoke *revoke, visitor *visit, struct cut_need *need) {
     const struct range *range = &revoke->range;
     struct node *node = index_in(range->space, range->base, range_end(range));
     while (node) {
@@ -77,18 +78,18 @@ static bool changes(const struct revoke *revoke, const struct node *node) {
     return revoke->scope == ABI_DROP || (node->rights & revoke->range.mask) != 0;
 }
 
-static void count(const struct revoke *revoke, const struct block *target, struct need *need) {
+static void count(const struct revoke *revoke, const struct block *target, struct cut_need *need) {
     if (changes(revoke, target->node)) {
         mapdb_count_cut(target->node, target->resource, target->order, &need->nodes, &need->tables);
     }
 }
 
-static void apply(const struct revoke *revoke, const struct block *target, struct need *need) {
+static void apply(const struct revoke *revoke, const struct block *target, struct cut_need *need) {
     (void)need;
     if (!changes(revoke, target->node)) {
         return;
     }
-    struct node *node = mapdb_cut(target->node, target->resource, target->order);
+    struct node *node = mapdb_cut(target->node, target->resource, target->order, revoke->payer);
     if (revoke->scope == ABI_DROP) {
         mapdb_drop(node);
     } else {
@@ -97,9 +98,13 @@ static void apply(const struct revoke *revoke, const struct block *target, struc
 }
 
 enum abi_code invoke_revoke(const struct revoke *revoke) {
-    struct need need = {0};
+    struct cut_need need = {0};
     visit_targets(revoke, count, &need);
-    if (need.nodes > mapdb_available() || need.tables > ptab_available()) {
+    const struct need needs[] = {
+        {revoke->payer, SITE_REVOKE_CUT_NODE, need.nodes, sizeof(struct node)},
+        {revoke->payer, SITE_REVOKE_CUT_TABLE, need.tables, PTAB_TABLE_BYTES},
+    };
+    if (!account_reserve(needs, 2)) {
         return ABI_E_MEM;
     }
     visit_targets(revoke, apply, &need);

@@ -2,13 +2,14 @@
  * Mapping nodes, spaces and protection domains: the data that everything else works on.
  *
  * A node says that 2^order units of one space, from `base`, refer to 2^order resources from `resource`, with equal
- * rights and derived from one parent node. Base and resource are multiples of 2^order. OBJ nodes have order 0; their
- * resource is the index of the PD named. The forest over the nodes is the mapping database (semantics, section 1).
+ * rights and derived from one parent node. Base and resource are multiples of 2^order. OBJ nodes (capabilities) have
+ * order 0; their resource is the index of the PD named, or that of a plain object with RESCIND_OBJECT. The forest over
+ * the nodes is the mapping database (semantics, section 1).
  */
 #ifndef RESCIND_SPACE_H
 #define RESCIND_SPACE_H
 
-#include "abi/abi.h"
+#include "abi/target.h"
 #include "geometry.h"
 
 #include <stdbool.h>
@@ -18,12 +19,12 @@
 struct node {
     struct node *parent, *first_child, *next_sibling, *previous_sibling; /* derivation; children in no order */
     struct node *tree_parent, *tree_left, *tree_right;                   /* ordered index of the space */
-    struct node *next_listed, *previous_listed; /* OBJ: capabilities to the same PD; MEM: nodes to be coalesced */
+    struct node *next_listed, *previous_listed; /* OBJ: capabilities to the same; else: to be coalesced */
     struct node *twin;                          /* while a node is cut: its new upper half */
     struct space *space;
     uint64_t base, resource;
     uint8_t order, rights, tree_height;
-    bool charged; /* counted as kernel memory in use; false for what exists at boot */
+    bool charged; /* to the account of the PD whose space it is in; false for what exists at boot */
     bool listed;
 };
 
@@ -34,13 +35,32 @@ struct space {
     uint8_t kind;
 };
 
-struct pd {
-    struct space space[ABI_KINDS];
-    uint64_t *root_table;      /* NULL in PHYS, which is no address space */
-    struct node *capabilities; /* to this PD */
-    struct pd *next_dying;
+/* Kernel memory in bytes; what is reserved counts as used. */
+struct account {
+    uint64_t quota, used;
+};
+
+/* What a capability names: a PD or a plain object begins with this. */
+struct referent {
+    struct node *capabilities;                      /* all that name it */
+    struct pd *payer;                               /* heir of a PD's account, pays for an object; NULL: root's */
+    struct referent *next_client, *previous_client; /* others with this payer */
+    struct referent *next_dying;
     uint32_t references; /* length of `capabilities` */
+    bool plain;          /* an object, not a PD */
     bool dying;
+};
+
+struct object {
+    struct referent referent;
+};
+
+struct pd {
+    struct referent referent; /* first */
+    struct space space[ABI_KINDS];
+    struct account account;
+    struct referent *clients; /* those whose payer it is */
+    uint64_t *root_table;     /* NULL in PHYS, which is no address space */
 };
 
 static inline uint64_t node_size(const struct node *node) {

@@ -2,6 +2,7 @@
  */
 #include "syscall.h"
 
+#include "account.h"
 #include "index.h"
 #include "invoke.h"
 #include "mapdb.h"
@@ -31,15 +32,18 @@ static bool only_fields(const struct call *call, uint64_t fields) {
 }
 
 static unsigned space_log2(unsigned kind) {
-    return kind == ABI_MEM ? GEO_MEM_LOG2 : GEO_OBJ_LOG2;
+    static const uint8_t log2[ABI_KINDS] = {GEO_MEM_LOG2, GEO_PIO_LOG2, GEO_OBJ_LOG2};
+    return log2[kind];
 }
 
-static bool kind_known(unsigned kind) {
-    return kind == ABI_MEM || kind == ABI_OBJ;
+/* Of a PD's space, or of the one in PHYS. */
+static unsigned place_log2(const struct call *call) {
+    return call->place == ABI_PHYS && call->kind == ABI_MEM ? GEO_PHYS_LOG2 : space_log2(call->kind);
 }
 
 static bool mask_defined(unsigned kind, unsigned mask) {
-    return (mask & ~(unsigned)(kind == ABI_MEM ? ABI_MEM_RIGHTS : ABI_OBJ_RIGHTS)) == 0;
+    static const uint8_t rights[ABI_KINDS] = {ABI_MEM_RIGHTS, ABI_PIO_RIGHTS, ABI_OBJ_RIGHTS};
+    return (mask & ~(unsigned)rights[kind]) == 0;
 }
 
 /* Whether 2^order units from base are an aligned range in a space of 2^log2 units. */
@@ -50,7 +54,7 @@ static bool range_valid(unsigned log2, uint64_t base, unsigned order) {
 /* The PD that the caller's selector names, if the capability is one and has the right. */
 static enum abi_code find_pd(const struct call *call, uint64_t selector, struct pd **pd, bool *has, unsigned right) {
     const struct node *capability = index_covering(&call->caller->space[ABI_OBJ], selector);
-    if (!capability) {
+    if (!capability || capability->resource & RESCIND_OBJECT) {
         return ABI_E_CAP;
     }
     *pd = pd_by_index((uint32_t)capability->resource);
@@ -71,15 +75,33 @@ static enum abi_code create_pd(const struct call *call, uint64_t *value) {
         return ABI_E_ARG;
     }
     enum abi_code code = find_pd_with(call, call->word[3], &payer, ABI_CREATE);
-    return code == ABI_OK ? invoke_create_pd(&call->caller->space[ABI_OBJ], call->word[1]) : code;
+    struct space *caller = &call->caller->space[ABI_OBJ];
+    return code == ABI_OK ? invoke_create_pd(caller, call->word[1], payer, call->word[2]) : code;
 }
 
-static enum abi_code delegate(const struct call *call, uint64_t *value) {
+static enum abi_code create_object(const struct call *call, uint64_t *value) {
+    (void)value;
+    struct pd *payer = NULL;
+    if (!only_fields(call, 0) || !range_valid(GEO_OBJ_LOG2, call->word[1], 0)) {
+        return ABI_E_ARG;
+    }
+    enum abi_code code = find_pd_with(call, call->word[3], &payer, ABI_CREATE);
+    return code == ABI_OK ? invoke_create_object(&call->caller->space[ABI_OBJ], call->word[1], payer) : code;
+}
+
+static bool transfer_valid(const struct call *call) {
+    return only_fields(call, FIELD_KIND | FIELD_PLACE | FIELD_TO_CAP | FIELD_ORDER | FIELD_MASK) &&
+           call->kind < ABI_KINDS && (call->place == ABI_OWN || (call->place == ABI_PHYS && call->kind != ABI_OBJ)) &&
+           range_valid(place_log2(call), call->word[1], call->order) &&
+           range_valid(space_log2(call->kind), call->word[2], call->order) && mask_defined(call->kind, call->mask) &&
+           (call->kind != ABI_PIO || call->word[1] == call->word[2]);
+}
+
+/* delegate and grant */
+static enum abi_code transfer(const struct call *call, uint64_t *value) {
+    bool grants = (call->word[0] & FIELD_OPERATION) == ABI_GRANT;
     bool from_phys = call->place == ABI_PHYS;
-    if (!only_fields(call, FIELD_KIND | FIELD_PLACE | FIELD_TO_CAP | FIELD_ORDER | FIELD_MASK) ||
-        !kind_known(call->kind) || call->place > ABI_PHYS || (from_phys && call->kind != ABI_MEM) ||
-        !range_valid(from_phys ? GEO_PHYS_LOG2 : space_log2(call->kind), call->word[1], call->order) ||
-        !range_valid(space_log2(call->kind), call->word[2], call->order) || !mask_defined(call->kind, call->mask)) {
+    if (!transfer_valid(call) || (grants && from_phys)) {
         return ABI_E_ARG;
     }
     struct pd *destination = call->caller;
@@ -98,17 +120,18 @@ static enum abi_code delegate(const struct call *call, uint64_t *value) {
         .order = call->order,
         .mask = call->mask,
     };
-    return invoke_delegate(&source, &destination->space[call->kind], call->word[2], value);
+    struct space *space = &destination->space[call->kind];
+    return grants ? invoke_grant(&source, space, call->word[2], value)
+                  : invoke_delegate(&source, space, call->word[2], value);
 }
 
 static bool revoke_valid(const struct call *call) {
     bool in_phys = call->place == ABI_PHYS;
     return only_fields(call, FIELD_KIND | FIELD_PLACE | FIELD_SCOPE | FIELD_FILTER | FIELD_ORDER | FIELD_MASK) &&
-           kind_known(call->kind) && call->place < ABI_PLACES && call->scope < ABI_SCOPES &&
-           (!in_phys || (call->kind == ABI_MEM && call->scope == ABI_CHILDREN)) &&
+           call->kind < ABI_KINDS && call->place < ABI_PLACES && call->scope < ABI_SCOPES &&
+           (!in_phys || (call->kind != ABI_OBJ && call->scope == ABI_CHILDREN)) &&
            (!call->filtered || (call->scope == ABI_CHILDREN && call->place != ABI_PLACE_CAP)) &&
-           range_valid(in_phys ? GEO_PHYS_LOG2 : space_log2(call->kind), call->word[1], call->order) &&
-           mask_defined(call->kind, call->mask);
+           range_valid(place_log2(call), call->word[1], call->order) && mask_defined(call->kind, call->mask);
 }
 
 static enum abi_code revoke(const struct call *call, uint64_t *value) {
@@ -139,6 +162,7 @@ static enum abi_code revoke(const struct call *call, uint64_t *value) {
             },
         .scope = (enum abi_scope)call->scope,
         .filter = filter,
+        .payer = &call->caller->account,
     };
     return invoke_revoke(&revoke);
 }
@@ -151,13 +175,29 @@ static enum abi_code destroy_pd(const struct call *call, uint64_t *value) {
     }
     enum abi_code code = find_pd_with(call, call->word[3], &pd, ABI_DESTROY);
     if (code == ABI_OK) {
-        pd_doom(pd);
+        pd_doom(&pd->referent);
     }
     return code;
 }
 
+static enum abi_code move_quota(const struct call *call, uint64_t *value) {
+    (void)value;
+    struct pd *from = NULL;
+    struct pd *to = NULL;
+    bool from_may = false;
+    bool to_may = false;
+    if (!only_fields(call, 0)) {
+        return ABI_E_ARG;
+    }
+    if (find_pd(call, call->word[3], &from, &from_may, ABI_QUOTA) != ABI_OK ||
+        find_pd(call, call->word[4], &to, &to_may, ABI_QUOTA) != ABI_OK) {
+        return ABI_E_CAP;
+    }
+    return from_may && to_may ? invoke_move_quota(from, to, call->word[1]) : ABI_E_RIGHT;
+}
+
 static enum abi_code lookup(const struct call *call, uint64_t *value) {
-    if (!only_fields(call, FIELD_KIND) || !kind_known(call->kind) ||
+    if (!only_fields(call, FIELD_KIND) || call->kind >= ABI_KINDS ||
         !range_valid(space_log2(call->kind), call->word[1], 0)) {
         return ABI_E_ARG;
     }
@@ -170,13 +210,18 @@ static enum abi_code dispatch(const struct call *call, uint64_t *value) {
     case ABI_CREATE_PD:
         return create_pd(call, value);
     case ABI_DELEGATE:
-        return delegate(call, value);
+    case ABI_GRANT:
+        return transfer(call, value);
     case ABI_REVOKE:
         return revoke(call, value);
     case ABI_DESTROY_PD:
         return destroy_pd(call, value);
     case ABI_LOOKUP:
         return lookup(call, value);
+    case ABI_CREATE_OBJECT:
+        return create_object(call, value);
+    case ABI_MOVE_QUOTA:
+        return move_quota(call, value);
     default:
         return ABI_E_ARG;
     }
@@ -198,6 +243,7 @@ void syscall_enter(struct pd *caller, uint64_t word[ABI_WORDS]) {
     enum abi_code code = dispatch(&call, &value);
     pd_reap();
     mapdb_settle();
+    account_finish();
     word[0] = code;
     word[1] = value;
 }

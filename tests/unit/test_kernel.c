@@ -43,8 +43,9 @@ static uint64_t call(const struct rescind_target *target, uint32_t pd, const uin
     return word[0];
 }
 
-static uint64_t create(const struct rescind_target *target, uint64_t selector, uint32_t *pd) {
-    uint64_t code = call(target, target->root_pd, (uint64_t[ABI_WORDS]){ABI_CREATE_PD, selector});
+/* Root makes a PD with that many pages of its own quota. */
+static uint64_t create_with(const struct rescind_target *target, uint64_t selector, uint64_t quota, uint32_t *pd) {
+    uint64_t code = call(target, target->root_pd, (uint64_t[ABI_WORDS]){ABI_CREATE_PD, selector, quota});
     struct rescind_log log;
     target->log(&log);
     if (code == ABI_OK) {
@@ -52,6 +53,15 @@ static uint64_t create(const struct rescind_target *target, uint64_t selector, u
         *pd = log.pds[0];
     }
     return code;
+}
+
+/* Pages that a PD itself and `bytes` more take. */
+static uint64_t pages_for(const struct rescind_target *target, uint64_t bytes) {
+    return (target->costs.pd + bytes + RESCIND_PAGE_BYTES - 1) / RESCIND_PAGE_BYTES;
+}
+
+static uint64_t create(const struct rescind_target *target, uint64_t selector, uint32_t *pd) {
+    return create_with(target, selector, pages_for(target, 3 * target->costs.table + 4 * target->costs.node), pd);
 }
 
 enum { RWX = ABI_MEM_RIGHTS };
@@ -76,6 +86,7 @@ static uint64_t take(const struct rescind_target *target, unsigned place, unsign
 
 static void assert_same_usage(const struct rescind_usage *a, const struct rescind_usage *b) {
     assert_int_equal(a->pds, b->pds);
+    assert_int_equal(a->objects, b->objects);
     assert_int_equal(a->nodes, b->nodes);
     assert_int_equal(a->tables, b->tables);
     assert_int_equal(a->bytes, b->bytes);
@@ -88,15 +99,17 @@ static struct rescind_usage usage_of(const struct rescind_target *target) {
 }
 
 /*
- * Steps of a remote revoke of one page in one program, of `sharers` that share a module of 16 pages. Every PD exists in
- * each case, so that finding the capability among root's costs the same; root, which maps the module too, is one of the
- * sharers.
+ * Steps of a remote revoke of one page in one program, of `sharers` that share a module of 16 pages. Every PD that can
+ * be paid for exists in each case, so that finding the capability among root's costs the same; root, which maps the
+ * module too, is one of the sharers.
  */
+enum { SHARERS = 1024 };
+
 static uint64_t steps_of_remote_revoke(const struct rescind_target *target, unsigned sharers) {
     target->boot(&hooks, 1, 0);
     uint32_t pd = 0;
     assert_int_equal(give(target, ABI_PHYS, 0x100, 4, ABI_ROOT_SELECTOR, 0x200), ABI_OK);
-    for (unsigned i = 1; i < target->geometry.pds; i++) {
+    for (unsigned i = 1; i < SHARERS; i++) {
         assert_int_equal(create(target, i, &pd), ABI_OK);
     }
     for (unsigned i = 1; i < sharers; i++) {
@@ -109,7 +122,7 @@ static uint64_t steps_of_remote_revoke(const struct rescind_target *target, unsi
 static void remote_revoke_costs_the_same_for_any_number_of_sharers(void **state) {
     (void)state;
     assert_int_equal(steps_of_remote_revoke(&rescind_target_real, 2),
-                     steps_of_remote_revoke(&rescind_target_real, 4096));
+                     steps_of_remote_revoke(&rescind_target_real, SHARERS));
 }
 
 static void create_beyond_the_last_pd_is_refused(void **state) {
@@ -183,8 +196,8 @@ static void lookup_among_many_nodes_takes_logarithmic_steps(void **state) {
     }
 }
 
-/* A chain of PDs, each holding the only capability to the next, dies without recursion. */
-static void a_chain_of_every_pd_dies_with_its_head(void **state) {
+/* A chain of as many PDs as can be paid for, each holding the only capability to the next, dies without recursion. */
+static void a_chain_of_pds_dies_with_its_head(void **state) {
     (void)state;
     const struct rescind_target *target = &rescind_target_real;
     target->boot(&hooks, 1, 0);
@@ -192,8 +205,9 @@ static void a_chain_of_every_pd_dies_with_its_head(void **state) {
     uint32_t pd = 0;
     uint32_t caller = target->root_pd;
     /* Each PD gets root's capability at selector 0, then creates the next one at selector 1. */
-    for (uint32_t i = 1; i < target->geometry.pds; i++) {
-        uint64_t code = call(target, caller, (uint64_t[ABI_WORDS]){ABI_CREATE_PD, 1});
+    uint64_t quota = pages_for(target, 2 * target->costs.node);
+    for (uint32_t i = 1; i < target->geometry.quota_pages / quota; i++) {
+        uint64_t code = call(target, caller, (uint64_t[ABI_WORDS]){ABI_CREATE_PD, 1, quota});
         assert_int_equal(code, ABI_OK);
         struct rescind_log log;
         target->log(&log);
@@ -216,8 +230,8 @@ static void bits_that_an_operation_does_not_use_are_refused(void **state) {
         unsigned operation;
         uint64_t used;
     } rows[] = {
-        {ABI_CREATE_PD, 0xff},  {ABI_DELEGATE, 0xffff4fff}, {ABI_REVOKE, 0xffffbfff},
-        {ABI_DESTROY_PD, 0xff}, {ABI_LOOKUP, 0x3ff},
+        {ABI_CREATE_PD, 0xff}, {ABI_DELEGATE, 0xffff4fff}, {ABI_REVOKE, 0xffffbfff}, {ABI_DESTROY_PD, 0xff},
+        {ABI_LOOKUP, 0x3ff},   {ABI_CREATE_OBJECT, 0xff},  {ABI_GRANT, 0xffff4fff},  {ABI_MOVE_QUOTA, 0xff},
     };
     target->boot(&hooks, 1, 0);
     for (unsigned r = 0; r < sizeof rows / sizeof *rows; r++) {
@@ -229,7 +243,7 @@ static void bits_that_an_operation_does_not_use_are_refused(void **state) {
         }
     }
     for (unsigned operation = 0; operation < 256; operation++) {
-        if (operation < ABI_CREATE_PD || operation > ABI_LOOKUP) {
+        if (operation < ABI_CREATE_PD || operation > ABI_MOVE_QUOTA) {
             assert_int_equal(call(target, target->root_pd, (uint64_t[ABI_WORDS]){operation}), ABI_E_ARG);
         }
     }
@@ -241,7 +255,7 @@ static void a_delegate_of_many_pieces_counts_shared_tables_once(void **state) {
     const struct rescind_target *target = &rescind_target_small;
     target->boot(&hooks, 1, 0);
     uint32_t pd = 0;
-    assert_int_equal(create(target, 1, &pd), ABI_OK);
+    assert_int_equal(create_with(target, 1, 6, &pd), ABI_OK);
     for (uint64_t page = 0; page < target->geometry.kernel_frame; page += 2) {
         assert_int_equal(give(target, ABI_PHYS, page, 0, ABI_ROOT_SELECTOR, page), ABI_OK);
     }
@@ -304,7 +318,7 @@ int main(void) {
         cmocka_unit_test(create_beyond_the_last_pd_is_refused),
         cmocka_unit_test(pages_become_a_large_leaf_and_back),
         cmocka_unit_test(lookup_among_many_nodes_takes_logarithmic_steps),
-        cmocka_unit_test(a_chain_of_every_pd_dies_with_its_head),
+        cmocka_unit_test(a_chain_of_pds_dies_with_its_head),
         cmocka_unit_test(bits_that_an_operation_does_not_use_are_refused),
         cmocka_unit_test(a_delegate_of_many_pieces_counts_shared_tables_once),
         cmocka_unit_test(other_words_come_back_as_they_were),

@@ -147,6 +147,13 @@ struct rescind_usage {
     uint64_t bytes;
 };
 
+/* A place in the kernel that asks for memory. The numbers grow from when the kernel was loaded; boot leaves them. */
+struct rescind_site {
+    const char *name; /* operation and what is asked for, such as "delegate.node" */
+    uint64_t asked;   /* objects */
+    uint64_t refused; /* requests, each for any number of objects */
+};
+
 struct rescind_target {
     uint32_t version; /* RESCIND_TARGET_VERSION */
     uint32_t size;    /* sizeof(struct rescind_target) */
@@ -168,8 +175,10 @@ struct rescind_target {
      * abi.h says. */
     void (*call)(uint32_t cpu, uint32_t pd, uint64_t word[ABI_WORDS]);
 
-    /* The n-th allocation (from 1) of kernel memory in the next call fails. */
+    /* The n-th allocation (from 1) of kernel memory in the next call fails. 0: none does. */
     void (*fail_allocation)(uint32_t n);
+    /* All places that ask for memory. */
+    const struct rescind_site *(*sites)(uint32_t *count);
 
     /* Makes a CPU run a live PD. */
     void (*switch_to)(uint32_t cpu, uint32_t pd);

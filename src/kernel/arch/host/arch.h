@@ -16,6 +16,8 @@ enum {
     HOST_LOG_STORES = GEO_LEVEL_BITS < 9 ? 1 << 13 : 1 << 16,
     HOST_LOG_NODES = GEO_LEVEL_BITS < 9 ? 1 << 13 : 1 << 16,
     HOST_LOG_PDS = GEO_PDS * 2,
+    HOST_LOG_OBJECTS = GEO_OBJECTS,
+    HOST_LOG_PORTS = GEO_PIO_LOG2 < 16 ? 1 << 12 : 1 << 16,
 };
 
 /* Everything that the host keeps about the kernel; arch/host only, the kernel uses the functions below. */
@@ -23,10 +25,12 @@ struct host {
     struct rescind_hooks hooks;
     uint64_t steps; /* of the current call */
     bool overflow;
-    uint32_t store_count, node_count, pd_count;
+    uint32_t store_count, node_count, pd_count, object_count, port_store_count;
     struct rescind_store stores[HOST_LOG_STORES];
     struct rescind_node_change nodes[HOST_LOG_NODES];
     uint32_t pds[HOST_LOG_PDS];
+    uint32_t objects[HOST_LOG_OBJECTS];
+    struct rescind_port_store port_stores[HOST_LOG_PORTS];
     uint32_t node_slot[GEO_NODES]; /* position in `nodes` + 1, or 0 */
 };
 extern struct host host;
@@ -75,6 +79,26 @@ static inline void arch_pd_changed(uint32_t pd) {
         return;
     }
     host.pds[host.pd_count++] = pd;
+}
+
+/* Likewise for a plain object. */
+static inline void arch_object_changed(uint32_t object) {
+    if (__builtin_expect(host.object_count == HOST_LOG_OBJECTS, 0)) {
+        host.overflow = true;
+        return;
+    }
+    host.objects[host.object_count++] = object;
+}
+
+/* The only way in which the kernel changes the port bitmap of a live PD: word `index` of it. */
+static inline void arch_store_ports(uint32_t pd, uint32_t index, uint64_t *word, uint64_t value) {
+    uint64_t before = *word;
+    *word = value;
+    if (__builtin_expect(host.port_store_count == HOST_LOG_PORTS, 0)) {
+        host.overflow = true;
+        return;
+    }
+    host.port_stores[host.port_store_count++] = (struct rescind_port_store){pd, index, before, value};
 }
 
 /* Free memory may not be touched; a sanitizer build sees every access to it. */

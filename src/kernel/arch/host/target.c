@@ -3,9 +3,11 @@
  */
 #include "abi/target.h"
 
+#include "account.h"
 #include "boot.h"
 #include "check.h"
 #include "mapdb.h"
+#include "object.h"
 #include "pd.h"
 #include "ptab.h"
 #include "syscall.h"
@@ -61,6 +63,8 @@ static void begin(void) {
     host.store_count = 0;
     host.node_count = 0;
     host.pd_count = 0;
+    host.object_count = 0;
+    host.port_store_count = 0;
 }
 
 static void target_boot(const struct rescind_hooks *hooks, uint32_t cpus, uint64_t speculation) {
@@ -82,9 +86,13 @@ static void target_log(struct rescind_log *log) {
         .stores = host.stores,
         .nodes = host.nodes,
         .pds = host.pds,
+        .objects = host.objects,
+        .port_stores = host.port_stores,
         .store_count = host.store_count,
         .node_count = host.node_count,
         .pd_count = host.pd_count,
+        .object_count = host.object_count,
+        .port_store_count = host.port_store_count,
         .overflow = host.overflow,
     };
 }
@@ -96,11 +104,12 @@ static uint64_t target_steps(void) {
 static void target_usage(struct rescind_usage *usage) {
     *usage = (struct rescind_usage){
         .pds = pd_used(),
+        .objects = object_used(),
         .nodes = mapdb_charged(),
         .tables = ptab_used(),
     };
-    usage->bytes =
-        usage->pds * sizeof(struct pd) + usage->nodes * sizeof(struct node) + usage->tables * ptab_table_bytes();
+    usage->bytes = usage->pds * (sizeof(struct pd) + PORTS_BYTES) + usage->objects * sizeof(struct object) +
+                   usage->nodes * sizeof(struct node) + (uint64_t)usage->tables * PTAB_TABLE_BYTES;
 }
 
 static uint32_t index_or_none(const struct node *node) {
@@ -114,11 +123,25 @@ static bool target_pd(uint32_t index, struct rescind_pd_view *view) {
     }
     *view = (struct rescind_pd_view){.payer = RESCIND_NONE};
     view->root_table = ptab_physical(pd->root_table);
-    view->references = pd->references;
+    view->ports = ports_of(index);
+    view->quota = pd->account.quota;
+    view->used = pd->account.used;
+    view->payer = pd->referent.payer ? pd_index(pd->referent.payer) : RESCIND_NONE;
+    view->references = pd->referent.references;
     for (unsigned kind = 0; kind < ABI_KINDS; kind++) {
         view->tree_root[kind] = index_or_none(pd->space[kind].tree_root);
         view->node_count[kind] = pd->space[kind].nodes;
     }
+    return true;
+}
+
+static bool target_object(uint32_t index, struct rescind_object_view *view) {
+    const struct object *object = object_find(index);
+    if (!object) {
+        return false;
+    }
+    view->references = object->referent.references;
+    view->payer = pd_index(object->referent.payer);
     return true;
 }
 
@@ -166,18 +189,26 @@ const struct rescind_target GEO_TARGET = {
             .levels = GEO_LEVELS,
             .leaf_level = GEO_LEAF_LEVEL,
             .pds = GEO_PDS,
+            .objects = GEO_OBJECTS,
+            .quota_pages = GEO_QUOTA_PAGES,
             .cpus = 1,
             .kernel_frame = GEO_KERNEL_FRAME,
         },
-    .operations = 1u << ABI_CREATE_PD | 1u << ABI_DELEGATE | 1u << ABI_REVOKE | 1u << ABI_DESTROY_PD | 1u << ABI_LOOKUP,
-    .kinds = 1u << ABI_MEM | 1u << ABI_OBJ,
+    .operations = 1u << ABI_CREATE_PD | 1u << ABI_DELEGATE | 1u << ABI_REVOKE | 1u << ABI_DESTROY_PD |
+                  1u << ABI_LOOKUP | 1u << ABI_CREATE_OBJECT | 1u << ABI_GRANT | 1u << ABI_MOVE_QUOTA,
+    .kinds = 1u << ABI_MEM | 1u << ABI_PIO | 1u << ABI_OBJ,
+    .costs = {.pd = PD_BYTES, .object = sizeof(struct object), .node = sizeof(struct node), .table = PTAB_TABLE_BYTES},
     .boot = target_boot,
     .call = target_call,
+    .fail_allocation = account_fail,
+    .sites = account_sites,
     .log = target_log,
     .steps = target_steps,
     .usage = target_usage,
     .pd = target_pd,
     .node = target_node,
+    .object = target_object,
+    .object_limit = GEO_OBJECTS,
     .pd_limit = GEO_PDS,
     .node_limit = GEO_NODES,
     .root_pd = 0,

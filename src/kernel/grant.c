@@ -1,0 +1,51 @@
+/* grant: every piece of the source range moves, with what derives from it below it; rights are cut to the mask. */
+#include "account.h"
+#include "check.h"
+#include "invoke.h"
+#include "mapdb.h"
+#include "ptab.h"
+#include "transfer.h"
+
+/* What dividing the node takes that holds the whole source range and more, if there is one. */
+static void count_cut(const struct transfer *transfer, uint32_t *nodes, uint32_t *tables) {
+    const struct piece *piece = &transfer->first;
+    if (transfer->pieces == 1) {
+        uint64_t resource = piece->node->resource + (piece->base - piece->node->base);
+        mapdb_count_cut(piece->node, resource, piece->order, nodes, tables);
+    }
+}
+
+static bool reserve(const struct transfer *transfer) {
+    struct account *caller = &transfer->source->space->pd->account;
+    struct account *receiver = &transfer->destination->pd->account;
+    uint32_t cut_nodes = 0;
+    uint32_t cut_tables = 0;
+    count_cut(transfer, &cut_nodes, &cut_tables);
+    const struct need needs[] = {
+        {caller, SITE_GRANT_CUT_NODE, cut_nodes, sizeof(struct node)},
+        {caller, SITE_GRANT_CUT_TABLE, cut_tables, PTAB_TABLE_BYTES},
+        {receiver, SITE_GRANT_NODE, caller == receiver ? 0 : transfer->charged, sizeof(struct node)},
+        {receiver, SITE_GRANT_TABLE, transfer->tables, PTAB_TABLE_BYTES},
+    };
+    return account_reserve(needs, sizeof needs / sizeof *needs);
+}
+
+enum abi_code invoke_grant(const struct range *source, struct space *destination, uint64_t base, uint64_t *moved) {
+    struct transfer transfer = {.source = source, .destination = destination, .base = base};
+    if (!transfer_check(&transfer)) {
+        return ABI_E_OVERLAP;
+    }
+    if (!reserve(&transfer)) {
+        return ABI_E_MEM;
+    }
+    struct piece piece = transfer.first;
+    for (bool more = transfer.pieces > 0; more; more = transfer_next(&transfer, &piece)) {
+        KSTEP();
+        uint64_t resource = piece.node->resource + (piece.base - piece.node->base);
+        struct node *node = mapdb_cut(piece.node, resource, piece.order, &source->space->pd->account);
+        mapdb_lower(node, ~source->mask);
+        mapdb_move(node, destination, transfer_target(&transfer, &piece));
+        *moved += UINT64_C(1) << piece.order;
+    }
+    return ABI_OK;
+}
