@@ -4,7 +4,7 @@
 #include "harness/internal.h"
 #include "harness/walk.h"
 
-enum { MEMORY_ALIGNMENT = 64, FULL_COMPARISON_IN = 256 };
+enum { FULL_COMPARISON_IN = 256 };
 
 /* ---- memory ---- */
 
@@ -15,7 +15,7 @@ struct arena {
 
 static void *take(struct arena *arena, size_t size) {
     void *memory = arena->base ? arena->base + arena->used : NULL;
-    arena->used += (size + MEMORY_ALIGNMENT - 1) & ~(size_t)(MEMORY_ALIGNMENT - 1);
+    arena->used += (size + HARNESS_ALIGNMENT - 1) & ~(size_t)(HARNESS_ALIGNMENT - 1);
     return memory;
 }
 
@@ -78,9 +78,6 @@ struct harness *harness_init(void *memory, size_t size, const struct rescind_tar
     if (!ours || target->geometry.levels > WALK_LEVELS_MAX || size < harness_size(target, mappings))
         return NULL;
     struct arena arena = {.base = memory};
-    struct arena counting = {0};
-    lay_out(&counting, target);
-    __builtin_memset(memory, 0, counting.used);
     struct harness *harness = lay_out(&arena, target);
     __builtin_memset(harness->object_kernel_of, 0xff, target->geometry.objects * sizeof(uint32_t));
     __builtin_memset(harness->object_id_of, 0xff, target->object_limit * sizeof(uint32_t));

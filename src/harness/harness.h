@@ -71,12 +71,15 @@ typedef bool harness_enter(void *enter_context, void (*body)(void *argument), vo
 
 struct harness;
 
+enum { HARNESS_ALIGNMENT = 64 };
+
 /* The oracle's geometry for a target. */
 struct oracle_geometry harness_oracle_geometry(const struct rescind_target *target);
 
 size_t harness_size(const struct rescind_target *target, uint32_t mappings);
 
-/* NULL: the target's version is not ours or memory is too small. hooks must be what `enter` understands. */
+/* `memory` is zero and a multiple of HARNESS_ALIGNMENT. NULL: the target's version is not ours or memory is too small.
+ * hooks must be what `enter` understands. */
 struct harness *harness_init(void *memory, size_t size, const struct rescind_target *target, uint32_t mappings,
                              const struct oracle_policy *policy, const struct rescind_hooks *hooks,
                              harness_enter *enter, void *enter_context);

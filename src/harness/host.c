@@ -5,8 +5,6 @@
 
 #include <stdlib.h>
 
-enum { MEMORY_ALIGNMENT = 64 };
-
 _Noreturn static void stop(void *context, enum rescind_stop why, const char *text, const char *function) {
     struct host_enter *host = context;
     host->why = why;
@@ -35,17 +33,22 @@ bool host_enter(void *enter_context, void (*body)(void *argument), void *argumen
 struct harness *host_harness_new(struct host_enter *host, const struct rescind_target *target, uint32_t mappings,
                                  const struct oracle_policy *policy) {
     size_t size = harness_size(target, mappings);
-    size = (size + MEMORY_ALIGNMENT - 1) & ~(size_t)(MEMORY_ALIGNMENT - 1);
-    void *memory = aligned_alloc(MEMORY_ALIGNMENT, size);
-    struct harness *harness = NULL;
     host_enter_init(host);
-    if (memory)
-        harness = harness_init(memory, size, target, mappings, policy, &host->hooks, host_enter, host);
+    /* Most of it is never used: pages that calloc gets from the system cost nothing until they are. In front of the
+     * harness stands what free must be given. */
+    unsigned char *start = calloc(1, size + 2 * HARNESS_ALIGNMENT);
+    if (!start)
+        return NULL;
+    unsigned char *memory = start + HARNESS_ALIGNMENT;
+    memory += -(uintptr_t)memory & (HARNESS_ALIGNMENT - 1);
+    ((void **)(void *)memory)[-1] = start;
+    struct harness *harness = harness_init(memory, size, target, mappings, policy, &host->hooks, host_enter, host);
     if (!harness)
-        free(memory);
+        free(start);
     return harness;
 }
 
 void host_harness_free(struct harness *harness) {
-    free(harness);
+    if (harness)
+        free(((void **)(void *)harness)[-1]);
 }

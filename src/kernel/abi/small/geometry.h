@@ -20,7 +20,7 @@ enum {
     GEO_KERNEL_FRAME = 240, /* first of the kernel's frames, which reach to the end of PHYS */
     GEO_TABLE_FRAME = 256,  /* frame number of table 0: tables here are 32 bytes, so they are numbered outside PHYS */
     GEO_OBJECTS = 64,       /* plain objects alive at a time */
-    GEO_QUOTA_PAGES = 32,   /* kernel memory, at boot all of it root's; few, so that a sequence can exhaust them */
+    GEO_QUOTA_PAGES = 128,  /* kernel memory, at boot all of it root's; few, so that a sequence can exhaust them */
     GEO_TABLES = 16 * 85,   /* page tables in the pool: all that 16 PDs can have */
     GEO_NODE_BYTES = 112,   /* a mapping node is no smaller */
     /* All nodes that can be paid for, and those made at boot. */
