@@ -35,7 +35,10 @@ static struct {
 } driver;
 
 static struct seq sequence_in(unsigned int slot) {
-    return (struct seq){.geometry = fuzz_target.geometry, .op = driver.ops[slot], .capacity = FUZZ_MAX_OPS};
+    return (struct seq){.geometry = fuzz_target.geometry,
+                        .op = driver.ops[slot],
+                        .capacity = FUZZ_MAX_OPS,
+                        .cpus = fuzz_target.profile.cpus};
 }
 
 static struct seq decode(unsigned int slot, const uint8_t *data, size_t size) {

@@ -1,5 +1,5 @@
 /*
- * Fuzz target: memory and PD capabilities of the kernel in the real geometry.
+ * Fuzz target: everything but CPUs in the real geometry, memory above all.
  */
 #include "driver.h"
 

@@ -1,5 +1,5 @@
 /*
- * Fuzz target: memory and PD capabilities of the kernel in the small geometry.
+ * Fuzz target: memory, and PD capabilities to hand it out by, in the small geometry.
  */
 #include "driver.h"
 
@@ -8,5 +8,6 @@ extern const struct rescind_target rescind_target_small;
 const struct fuzz_target fuzz_target = {
     .kernel = &rescind_target_small,
     .geometry = &seq_geometry_small,
+    .profile = {.kinds = 1u << ABI_MEM | 1u << ABI_OBJ},
     .mappings = 1u << 13,
 };

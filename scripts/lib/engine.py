@@ -18,18 +18,37 @@ LOG_KEPT_BYTES = 16384
 
 
 @dataclass
+class Target:
+    """A fuzz target: a program of fuzz/."""
+
+    share: int  # of the time, beside the others
+    geometry: str = None  # that its inputs are packed in; None: they are no sequences
+    cpus: int = 1
+    explores: str = "kernel"
+
+
+TARGETS = {
+    "memory_small": Target(4, "small"),
+    "memory_real": Target(3, "real"),
+    "mixed": Target(4, "small", cpus=2),
+    "tlb": Target(3, "small", cpus=4),
+    "lifecycle": Target(2, "small"),
+    "quota": Target(2, "small"),
+    "ports": Target(1, "small"),
+    "objects": Target(1, "small"),
+    "registers": Target(1),
+    "text": Target(1, explores="sequences"),
+}
+
+
+@dataclass
 class Finding:
-    """One distinct signature and a sequence (or, of the target `text`, an input) that shows it."""
+    """One distinct signature and a sequence (or, of targets without sequences, an input) that shows it."""
 
     signature: str
     target: str
     path: Path
     log: str  # the end of what the process printed
-
-
-def geometry(target):
-    """The geometry that the inputs of a target are packed in: the last word of its name; None if they are text."""
-    return target.rpartition("_")[2] if "_" in target else None
 
 
 def pack(rescind, source, output):
@@ -56,6 +75,7 @@ class Process:
 
     def __init__(self, binary, rescind, directory, *, seconds, seed, corpora=(), known=()):
         self.target = binary.name
+        self._kind = TARGETS[self.target]
         self.rescind, self.directory = rescind, directory
         self.artifacts, self.sequences = directory / "artifacts", directory / "sequences"
         self.log = directory / "log"
@@ -79,7 +99,8 @@ class Process:
             )
 
     def _options(self, seconds, seed):
-        length = [f"-max_len={OP_BYTES * OPS_MAX}", "-len_control=0"] if geometry(self.target) else [f"-max_len={TEXT_MAX}"]
+        length = ([f"-max_len={OP_BYTES * OPS_MAX}", "-len_control=0"] if self._kind.geometry
+                  else [f"-max_len={TEXT_MAX}"])
         return [
             *length, f"-max_total_time={max(1, round(seconds))}", f"-seed={seed}", f"-artifact_prefix={self.artifacts}/",
             "-timeout=10", "-rss_limit_mb=4096", "-reload=1", "-print_final_stats=0",
@@ -111,12 +132,12 @@ class Process:
         return Finding(signature, self.target, path, self.log.read_text(errors="replace")[-LOG_KEPT_BYTES:])
 
     def _from_artifact(self, artifact):
-        if not geometry(self.target):
-            return self._finding(f"text.{self._summary()}", artifact)
+        if not self._kind.geometry:
+            return self._finding(f"{self.target}.{self._summary()}", artifact)
         sequence = self.directory / "sequence.rsq"
         with sequence.open("wb") as output:
-            subprocess.run([self.rescind, "show", "--raw", "--geometry", geometry(self.target), artifact], check=True,
-                           stdout=output)
+            subprocess.run([self.rescind, "show", "--raw", "--geometry", self._kind.geometry, "--cpus", str(self._kind.cpus),
+                            artifact], check=True, stdout=output)
         signature = signature_of(self.rescind, sequence)
         return self._finding(signature or f"unreproduced.{self._summary()}", sequence)
 

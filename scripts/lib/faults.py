@@ -26,7 +26,6 @@ import engine
 
 FAULTS = builds.ROOT / "faults"
 KERNEL = Path("src/kernel")
-GEOMETRIES = ("small", "real")
 SHRINK_SECONDS = 120
 
 
@@ -62,7 +61,7 @@ class Fault:
     """A patch, or, without one, the real kernel."""
 
     id: str
-    geometry: str
+    target: str  # that is to find it
     expected: tuple = ()  # checks, one of which must fire
     patch: Path = None
     stored: Path = None
@@ -73,10 +72,10 @@ def read_fault(path):
     header = dict(re.findall(r"^# *([\w-]+): *(.*?) *$", text.split("\n--- ")[0], re.MULTILINE))
     if header.get("id", path.stem) != path.stem:
         sys.exit(f"{path}: the id is not the file's name")
-    geometry = header.get("geometry", "small")
-    if geometry not in GEOMETRIES:
-        sys.exit(f"{path}: unknown geometry {geometry}")
-    return Fault(path.stem, geometry, tuple(re.findall(r"O\d+", header.get("expected-check", ""))), path,
+    target = header.get("target", f"memory_{header.get('geometry', 'small')}")
+    if target not in engine.TARGETS:
+        sys.exit(f"{path}: unknown fuzz target {target}")
+    return Fault(path.stem, target, tuple(re.findall(r"O\d+", header.get("expected-check", ""))), path,
                  path.with_suffix(".rsq"))
 
 
@@ -89,7 +88,7 @@ def commit_number():
 
 def choose(arguments, parser):
     if arguments.control:
-        return [Fault(f"control-{geometry}", geometry) for geometry in GEOMETRIES]
+        return [Fault(f"control-{target}", target) for target, kind in engine.TARGETS.items() if kind.geometry]
     faults = [read_fault(path) for path in sorted(FAULTS.glob("*.patch"))]
     if unknown := set(arguments.id) - {fault.id for fault in faults}:
         parser.error(f"no such fault: {', '.join(sorted(unknown))}")
@@ -182,7 +181,7 @@ def shrink(tree, finding, output):
 def search(tree, fault, arguments, work):
     """Builds, fuzzes until the first finding, shrinks it, stores it if asked to."""
     found = Search(fault)
-    target = f"memory_{fault.geometry}"
+    target = fault.target
     if not tree.lay(fault):
         found.result = "patch fails"
         return found

@@ -20,7 +20,6 @@ from pathlib import Path
 import builds
 import engine
 
-SHARES = {"memory_small": 6, "memory_real": 3, "text": 1}  # of the time; the targets of fuzz/
 ROUND_SECONDS = 600  # each target gets its share of every round
 STATUS_SECONDS = 0.5
 FAILED_STARTS_MAX = 3
@@ -32,14 +31,14 @@ def parse_arguments():
     parser.add_argument("--seconds", type=int, default=60, metavar="N", help="fuzz for so long (default: 60)")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), metavar="N",
                         help="processes at a time (default: one a core)")
-    parser.add_argument("--target", action="append", choices=list(SHARES), help="fuzz this one only; may be repeated")
+    parser.add_argument("--target", action="append", choices=list(engine.TARGETS), help="fuzz this one only; may be repeated")
     parser.add_argument("--build", choices=["fuzz", "fuzz-plain"], default="fuzz",
                         help="with ASan and UBSan, or without and faster (default: fuzz)")
     parser.add_argument("--seed", type=int, help="start of the random numbers (default: a fresh one)")
     arguments = parser.parse_args()
     if arguments.seconds < 1 or arguments.jobs < 1:
         parser.error("--seconds and --jobs must be at least 1")
-    arguments.target = [target for target in SHARES if target in (arguments.target or SHARES)]
+    arguments.target = [target for target in engine.TARGETS if target in (arguments.target or engine.TARGETS)]
     arguments.seed = arguments.seed if arguments.seed is not None else random.randrange(1, 2**31)
     return arguments
 
@@ -86,18 +85,18 @@ class Session:
         for source in (f"seeds/{target}", "scenarios", "regress"):
             for path in sorted((builds.ROOT / "corpus" / source).rglob("*.rsq")):
                 name = hashlib.sha1(bytes(path)).hexdigest()
-                if not engine.geometry(target):
+                if engine.TARGETS[target].explores == "sequences":
                     shutil.copy(path, seeds / name)
-                elif re.search(rf"^# geometry: {engine.geometry(target)}$", path.read_text(), re.MULTILINE):
+                elif re.search(rf"^# geometry: {engine.TARGETS[target].geometry}$", path.read_text(), re.MULTILINE):
                     engine.pack(self.rescind, path, seeds / name)
 
     def fuzz(self):
         started = time.monotonic()
         end = started + self.arguments.seconds
-        shares = sum(SHARES[target] for target in self.arguments.target)
+        shares = sum(engine.TARGETS[target].share for target in self.arguments.target)
         while not self.interrupted and (left := end - time.monotonic()) > 1:
             for target in self.arguments.target:
-                self.fuzz_target(target, min(left, ROUND_SECONDS) * SHARES[target] / shares, end)
+                self.fuzz_target(target, min(left, ROUND_SECONDS) * engine.TARGETS[target].share / shares, end)
         self.seconds = time.monotonic() - started
 
     def start(self, target, seconds):
@@ -162,7 +161,7 @@ class Session:
 
 def measure_coverage(session):
     """Lines and branches of src/kernel that the corpora reach; None if no target is meant to reach any, or they crash."""
-    targets = [target for target in session.arguments.target if engine.geometry(target)]
+    targets = [target for target in session.arguments.target if engine.TARGETS[target].explores == "kernel"]
     if not targets:
         return None
     known = session.work / "known"

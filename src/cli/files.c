@@ -191,12 +191,13 @@ static bool load_text(struct seq *seq, const char *path, const uint8_t *bytes, s
     return false;
 }
 
-bool sequence_load(struct seq *seq, const char *path, const struct seq_geometry *raw) {
+bool sequence_load(struct seq *seq, const char *path, const struct raw_form *raw) {
     size_t length;
     uint8_t *bytes = file_read(path, &length);
     if (!bytes)
         return false;
-    sequence_allocate(seq, raw ? raw : &seq_geometry_small);
+    sequence_allocate(seq, raw ? raw->geometry : &seq_geometry_small);
+    seq->cpus = raw ? raw->cpus : 1;
     bool good = raw                            ? load_raw(seq, path, bytes, length)
                 : seq_is_packed(bytes, length) ? load_packed(seq, path, bytes, length)
                                                : load_text(seq, path, bytes, length);

@@ -19,9 +19,15 @@ struct file_list {
 void file_list_collect(struct file_list *list, char *const *arguments, size_t count);
 void file_list_free(struct file_list *list);
 
-/* Reads a sequence, text or packed; with `raw`, bare operations of that geometry. False: the user was told. The
+/* What bare operations do not say of themselves. */
+struct raw_form {
+    const struct seq_geometry *geometry;
+    uint8_t cpus;
+};
+
+/* Reads a sequence, text or packed; with `raw`, bare operations of that form. False: the user was told. The
  * operations are allocated with room for SEQ_MAX_OPS; free with sequence_free. */
-bool sequence_load(struct seq *seq, const char *path, const struct seq_geometry *raw);
+bool sequence_load(struct seq *seq, const char *path, const struct raw_form *raw);
 void sequence_allocate(struct seq *seq, const struct seq_geometry *geometry);
 void sequence_free(struct seq *seq);
 

@@ -6,7 +6,7 @@
 #include "cli/worker.h"
 
 /* Beyond the keys of any parent. */
-enum { OPTION_COMPARE = 512, OPTION_TARGET, OPTION_SEED, OPTION_TIMEOUT, OPTION_RAW };
+enum { OPTION_COMPARE = 512, OPTION_TARGET, OPTION_SEED, OPTION_TIMEOUT, OPTION_RAW, OPTION_CPUS };
 
 static const struct argp_option list[] = {
     {"compare", OPTION_COMPARE, "log|full", 0, "Compare what the kernel logged, or everything (default: log)", 0},
@@ -14,6 +14,7 @@ static const struct argp_option list[] = {
     {"seed", OPTION_SEED, "N", 0, "Chooses which operations get a full comparison too (default: 0)", 0},
     {"timeout", OPTION_TIMEOUT, "SECONDS", 0, "Without any progress for so long, a run is a finding (default: 10)", 0},
     {"raw", OPTION_RAW, NULL, 0, "Files are bare packed operations, as fuzzers keep them (auto: small geometry)", 0},
+    {"cpus", OPTION_CPUS, "N", 0, "CPUs that bare operations are run with (default: 1)", 0},
     {0},
 };
 
@@ -21,7 +22,7 @@ static error_t parse(int key, char *argument, struct argp_state *state) {
     struct run_options *options = state->input;
     switch (key) {
     case ARGP_KEY_INIT:
-        *options = (struct run_options){.compare = HARNESS_LOG, .timeout = WORKER_TIMEOUT_DEFAULT};
+        *options = (struct run_options){.compare = HARNESS_LOG, .timeout = WORKER_TIMEOUT_DEFAULT, .cpus = 1};
         return 0;
     case OPTION_COMPARE:
         options->compare = option_compare(argument, state);
@@ -38,6 +39,9 @@ static error_t parse(int key, char *argument, struct argp_state *state) {
     case OPTION_RAW:
         options->raw = true;
         return 0;
+    case OPTION_CPUS:
+        options->cpus = (uint8_t)option_number(argument, "cpus", 1, SEQ_CPUS, state);
+        return 0;
     }
     return ARGP_ERR_UNKNOWN;
 }
@@ -46,7 +50,8 @@ static const struct argp parser = {list, parse, NULL, NULL, NULL, NULL, NULL};
 
 const struct argp_child run_options_child[] = {{&parser, 0, NULL, 0}, {0}};
 
-const struct seq_geometry *raw_geometry(const struct run_options *options) {
+const struct raw_form *raw_form(const struct run_options *options, struct raw_form *form) {
     const struct cli_target *target = options->target ? options->target : &cli_targets[0];
-    return options->raw ? target->geometry : NULL;
+    *form = (struct raw_form){target->geometry, options->cpus};
+    return options->raw ? form : NULL;
 }

@@ -5,6 +5,7 @@
 #define RESCIND_CLI_OPTIONS_H
 
 #include "cli/cli.h"
+#include "cli/files.h"
 
 struct run_options {
     enum harness_compare compare;
@@ -12,13 +13,14 @@ struct run_options {
     uint64_t seed;
     uint32_t timeout; /* seconds */
     bool raw;
+    uint8_t cpus; /* of raw files */
 };
 
 /* A child parser (argp.h). The parent's, at ARGP_KEY_INIT, sets its child input to a struct run_options, which this
  * fills with defaults first. */
 extern const struct argp_child run_options_child[];
 
-/* The geometry to read a file's bare operations in, or NULL: the file says. */
-const struct seq_geometry *raw_geometry(const struct run_options *options);
+/* The form of a file's bare operations, or NULL: the file says. */
+const struct raw_form *raw_form(const struct run_options *options, struct raw_form *form);
 
 #endif

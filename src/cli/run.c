@@ -159,7 +159,8 @@ static void print_bad(const struct arguments *arguments, const char *path) {
 static void run_file(const struct arguments *arguments, struct worker *worker, struct progress *progress,
                      const char *path, struct totals *totals) {
     struct seq seq;
-    if (!sequence_load(&seq, path, raw_geometry(&arguments->run))) {
+    struct raw_form form;
+    if (!sequence_load(&seq, path, raw_form(&arguments->run, &form))) {
         totals->bad++;
         print_bad(arguments, path);
         return;

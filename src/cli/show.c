@@ -6,10 +6,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { OPTION_RAW = 256, OPTION_GEOMETRY };
+enum { OPTION_RAW = 256, OPTION_GEOMETRY, OPTION_CPUS };
 
 struct arguments {
-    const struct cli_target *target;
+    struct raw_form form;
     const char *path, *output;
     bool raw;
 };
@@ -21,7 +21,10 @@ static error_t parse(int key, char *argument, struct argp_state *state) {
         arguments->raw = true;
         return 0;
     case OPTION_GEOMETRY:
-        arguments->target = option_geometry(argument, state);
+        arguments->form.geometry = option_geometry(argument, state)->geometry;
+        return 0;
+    case OPTION_CPUS:
+        arguments->form.cpus = (uint8_t)option_number(argument, "cpus", 1, SEQ_CPUS, state);
         return 0;
     case 'o':
         arguments->output = argument;
@@ -43,14 +46,15 @@ int command_show(int argc, char **argv) {
     static const struct argp_option options[] = {
         {"raw", OPTION_RAW, NULL, 0, "The file is bare packed operations, as fuzzers keep them", 0},
         {"geometry", OPTION_GEOMETRY, "small|real", 0, "Geometry of bare operations (default: small)", 0},
+        {"cpus", OPTION_CPUS, "N", 0, "CPUs that bare operations are run with (default: 1)", 0},
         {0},
     };
     static const struct argp parser = {options, parse, "FILE", "Prints a sequence, text or packed, as canonical text.",
                                        NULL,    NULL,  NULL};
-    struct arguments arguments = {.target = &cli_targets[0]};
+    struct arguments arguments = {.form = {&seq_geometry_small, 1}};
     argp_parse(&parser, argc, argv, 0, NULL, &arguments);
     struct seq seq;
-    if (!sequence_load(&seq, arguments.path, arguments.raw ? arguments.target->geometry : NULL))
+    if (!sequence_load(&seq, arguments.path, arguments.raw ? &arguments.form : NULL))
         return EXIT_BAD;
     size_t length;
     char *text = sequence_text(&seq, &length);

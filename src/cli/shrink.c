@@ -123,7 +123,8 @@ int command_shrink(int argc, char **argv) {
     struct arguments arguments = {.budget = BUDGET_DEFAULT};
     argp_parse(&parser, argc, argv, 0, NULL, &arguments);
     struct seq seq;
-    if (!sequence_load(&seq, arguments.path, raw_geometry(&arguments.run)))
+    struct raw_form form;
+    if (!sequence_load(&seq, arguments.path, raw_form(&arguments.run, &form)))
         return EXIT_BAD;
     const struct cli_target *target = arguments.run.target ? arguments.run.target : cli_target_of(&seq);
     seq.geometry = target->geometry;

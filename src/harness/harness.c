@@ -251,15 +251,14 @@ static enum harness_verdict commit(struct harness *harness) {
     return HARNESS_AGREE;
 }
 
-static enum harness_verdict perform_call(struct harness *harness, const struct seq_op *op, uint32_t caller) {
+/* The operation is step.call, in registers step.word_in. */
+static enum harness_verdict perform_call(struct harness *harness) {
     struct harness_step *step = &harness->step;
-    step->call = resolve(harness, op, caller);
-    encode(&step->call, step->word_in);
     __builtin_memcpy(harness->word, step->word_in, sizeof(harness->word));
     harness->result = oracle_decide(harness->oracle, &step->call);
     note_accounts(harness);
     remember(harness);
-    struct call_body body = {harness, harness->kernel_of[caller], harness->word};
+    struct call_body body = {harness, harness->kernel_of[step->call.caller], harness->word};
     if (!harness_enter_target(harness, body_call, &body))
         return judge(harness);
     step->code = (uint32_t)harness->word[0];
@@ -304,8 +303,26 @@ static enum harness_verdict perform(struct harness *harness, const struct seq_op
         return judge(harness);
     default:
         step->is_call = true;
-        return caller == ORACLE_NONE ? skip(harness) : perform_call(harness, op, caller);
+        if (caller == ORACLE_NONE)
+            return skip(harness);
+        step->call = resolve(harness, op, caller);
+        encode(&step->call, step->word_in);
+        return perform_call(harness);
     }
+}
+
+enum harness_verdict harness_call(struct harness *harness, uint32_t caller, const uint64_t word[ABI_WORDS]) {
+    /* What is created this way has the last name. */
+    static const struct seq_op anything = {.code = SEQ_CREATE_PD, .name = SEQ_NAMES - 1};
+    if (!oracle_alive(harness->oracle, caller) || caller == ORACLE_PHYS)
+        return HARNESS_AGREE;
+    harness->step = (struct harness_step){.op = &anything, .created = ORACLE_NONE, .is_call = true};
+    harness->step.call = decode(caller, word);
+    __builtin_memcpy(harness->step.word_in, word, sizeof(harness->step.word_in));
+    harness->finding.flaw = FLAW_NONE;
+    harness->committed = false;
+    harness->called = perform_call(harness);
+    return harness->called;
 }
 
 /* ---- tear-down ---- */
@@ -431,9 +448,10 @@ static enum harness_verdict run_all(struct harness *harness, const struct seq *s
         harness->index = seq->count ? seq->count - 1 : 0;
         return verdict;
     }
+    harness->called = HARNESS_AGREE;
     if (harness->options->on_end)
         harness->options->on_end(harness->options->context);
-    return tear_down(harness);
+    return harness->called == HARNESS_AGREE ? tear_down(harness) : harness->called;
 }
 
 static void run_in(struct harness *harness, const struct seq *seq, enum harness_compare mode,

@@ -88,6 +88,10 @@ struct harness *harness_init(void *memory, size_t size, const struct rescind_tar
 void harness_run(struct harness *harness, const struct seq *seq, const struct harness_options *options,
                  struct harness_outcome *outcome);
 
+/* Within on_end: a system call with any registers by the PD with that oracle id, judged like an operation. Nothing
+ * happens if there is no such PD. After anything but HARNESS_AGREE nothing more may be called. */
+enum harness_verdict harness_call(struct harness *harness, uint32_t caller, const uint64_t word[ABI_WORDS]);
+
 /* The oracle's state, valid within on_step and on_end. */
 const struct oracle *harness_oracle(const struct harness *harness);
 

@@ -145,6 +145,7 @@ struct harness {
     struct harness_outcome *outcome;
     struct harness_outcome named; /* of the second run of a sequence, which names what the first detected */
     enum harness_compare mode;
+    enum harness_verdict called;  /* what the last harness_call came to */
     uint8_t failing; /* the allocation of the next call that fails, or 0 */
     struct account_note account[2];
     uint32_t index; /* of the operation */
@@ -183,6 +184,8 @@ void bind_changes(struct harness *harness);
 /* The call that an operation stands for; fields that it does not have are zero. */
 struct oracle_call resolve(const struct harness *harness, const struct seq_op *op, uint32_t caller);
 void encode(const struct oracle_call *call, uint64_t word[ABI_WORDS]);
+/* The reverse, for any registers. */
+struct oracle_call decode(uint32_t caller, const uint64_t word[ABI_WORDS]);
 
 /* ---- accounts.c ---- */
 

@@ -99,3 +99,22 @@ void encode(const struct oracle_call *call, uint64_t word[ABI_WORDS]) {
     word[3] = names_pd ? call->pd_selector : unused_word;
     word[4] = call->filtered || operation == ABI_MOVE_QUOTA ? call->filter_selector : unused_word;
 }
+
+struct oracle_call decode(uint32_t caller, const uint64_t word[ABI_WORDS]) {
+    return (struct oracle_call){
+        /* Bits that no operation has make it an undefined one. */
+        .operation = word[0] >> 32 ? 0 : word[0] & 0xff,
+        .caller = caller,
+        .kind = word[0] >> ABI_KIND_SHIFT & 3,
+        .place = word[0] >> ABI_PLACE_SHIFT & 3,
+        .scope = word[0] >> ABI_SCOPE_SHIFT & 3,
+        .to_cap = word[0] >> ABI_TO_CAP_SHIFT & 1,
+        .filtered = word[0] >> ABI_FILTER_SHIFT & 1,
+        .order = word[0] >> ABI_ORDER_SHIFT & 0xff,
+        .mask = word[0] >> ABI_MASK_SHIFT & 0xff,
+        .base = word[1],
+        .destination = word[2],
+        .pd_selector = word[3],
+        .filter_selector = word[4],
+    };
+}

@@ -153,6 +153,8 @@ void write_signature(const struct harness *harness, char buffer[HARNESS_SIGNATUR
         text_add(&text, "teardown");
     else if (call->operation)
         add_operation(&text, call);
+    else if (harness->step.is_call)
+        text_add(&text, "undefined");
     else
         text_add(&text, harness->step.op->code == SEQ_ACCESS   ? "access"
                         : harness->step.op->code == SEQ_SWITCH ? "switch"
