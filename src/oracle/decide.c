@@ -4,11 +4,11 @@
 #include "oracle/internal.h"
 
 static bool kind_known(const struct oracle *o, uint8_t kind) {
-    return (kind == ABI_MEM || kind == ABI_OBJ) && (o->geometry.kinds >> kind & 1) != 0;
+    return kind < ABI_KINDS && (o->geometry.kinds >> kind & 1) != 0;
 }
 
-static uint8_t kind_log2(const struct oracle *o, uint8_t kind) {
-    return kind == ABI_MEM ? o->geometry.mem_log2 : o->geometry.obj_log2;
+static uint8_t kind_log2(const struct oracle *o, uint32_t pd, uint8_t kind) {
+    return space_of(o, pd, kind)->log2;
 }
 
 static bool mask_known(uint8_t kind, uint8_t mask) {
@@ -24,10 +24,31 @@ static bool range_valid(uint64_t base, uint8_t order, uint8_t log2) {
     return order <= log2 && unit_inside(base, log2) && (base & ((UINT64_C(1) << order) - 1)) == 0;
 }
 
-/* What the caller's capability at a selector is good for: OK if it names a PD and has that right (0: none needed). */
-static enum abi_code check_capability(const struct oracle *o, uint32_t caller, uint64_t selector, uint8_t right) {
+/* Neither range nor flags. */
+static bool is_plain(const struct oracle_call *call) {
+    return (call->kind | call->place | call->scope | call->order | call->mask) == 0 && !call->to_cap && !call->filtered;
+}
+
+/* The PD that a selector of the caller names, or ORACLE_NONE; *rights are those of the capability. */
+static uint32_t named_pd(const struct oracle *o, uint32_t caller, uint64_t selector, uint8_t *rights) {
+    if (!unit_inside(selector, o->geometry.obj_log2)) {
+        return ORACLE_NONE;
+    }
+    const uint32_t index = space_at(o, space_of(o, caller, ABI_OBJ), selector);
+    if (index == ORACLE_NONE || (mapping_of(o, index)->resource & ORACLE_OBJECT) != 0) {
+        return ORACLE_NONE;
+    }
+    *rights = mapping_of(o, index)->rights;
+    return (uint32_t)mapping_of(o, index)->resource;
+}
+
+/* What the caller's capability at a selector is good for: OK if it names a PD, *pd, and has that right (0: none
+ * needed). */
+static enum abi_code check_capability(const struct oracle *o, uint32_t caller, uint64_t selector, uint8_t right,
+                                      uint32_t *pd) {
     uint8_t rights = 0;
-    if (named_pd(o, caller, selector, &rights) == ORACLE_NONE) {
+    *pd = named_pd(o, caller, selector, &rights);
+    if (*pd == ORACLE_NONE) {
         return ABI_E_CAP;
     }
     return (rights & right) == right ? ABI_OK : ABI_E_RIGHT;
@@ -37,40 +58,46 @@ static uint8_t remote_right(const struct oracle *o, uint8_t right) {
     return o->policy.pd_cap_is_authority ? 0 : right;
 }
 
-static enum abi_code check_create_pd(const struct oracle *o, const struct oracle_call *call) {
-    if (call->kind != 0 || call->place != 0 || call->scope != 0 || call->order != 0 || call->mask != 0 ||
-        call->to_cap || call->filtered || !unit_inside(call->base, o->geometry.obj_log2)) {
+/* create_pd, create_object; both need a free number. */
+static enum abi_code check_create(struct oracle *o, const struct oracle_call *call, const struct numbers *numbers) {
+    if (!is_plain(call) || !unit_inside(call->base, o->geometry.obj_log2)) {
         return ABI_E_ARG;
     }
-    const enum abi_code payer = check_capability(o, call->caller, call->pd_selector, ABI_CREATE);
+    const enum abi_code payer = check_capability(o, call->caller, call->pd_selector, ABI_CREATE, &o->plan.to);
     if (payer != ABI_OK) {
         return payer;
     }
     if (space_at(o, space_of(o, call->caller, ABI_OBJ), call->base) != ORACLE_NONE) {
         return ABI_E_OVERLAP;
     }
-    return o->pd_count < o->geometry.pds ? ABI_OK : ABI_E_MEM;
+    return numbers->lowest_free < numbers->limit ? ABI_OK : ABI_E_MEM;
 }
 
 static bool delegate_arguments_valid(const struct oracle *o, const struct oracle_call *call) {
-    if (call->scope != 0 || call->filtered || !kind_known(o, call->kind)) {
+    if (call->scope != 0 || call->filtered || !kind_known(o, call->kind) || call->place > ABI_PHYS) {
         return false;
     }
-    const uint8_t log2 = kind_log2(o, call->kind);
-    const bool phys = call->place == ABI_PHYS;
-    return (call->place == ABI_OWN || (phys && call->kind != ABI_OBJ)) &&
-           range_valid(call->base, call->order, phys ? o->geometry.phys_log2 : log2) &&
-           range_valid(call->destination, call->order, log2) && mask_known(call->kind, call->mask);
+    const bool phys = call->place == ABI_PHYS, grant = call->operation == ABI_GRANT;
+    if ((phys && (call->kind == ABI_OBJ || grant)) || (grant && o->policy.no_grant)) {
+        return false;
+    }
+    return range_valid(call->base, call->order,
+                       kind_log2(o, phys ? (uint32_t)ORACLE_PHYS : call->caller, call->kind)) &&
+           range_valid(call->destination, call->order, kind_log2(o, call->caller, call->kind)) &&
+           (call->kind != ABI_PIO || call->destination == call->base) && mask_known(call->kind, call->mask);
 }
 
+/* delegate, grant */
 static enum abi_code check_delegate(struct oracle *o, const struct oracle_call *call, uint64_t *count) {
     bool occupied;
     if (!delegate_arguments_valid(o, call)) {
         return ABI_E_ARG;
     }
+    o->plan.from = call->place == ABI_PHYS ? (uint32_t)ORACLE_PHYS : call->caller;
+    o->plan.to = call->caller;
     if (call->to_cap) {
         const enum abi_code destination =
-            check_capability(o, call->caller, call->pd_selector, remote_right(o, ABI_MAP));
+            check_capability(o, call->caller, call->pd_selector, remote_right(o, ABI_MAP), &o->plan.to);
         if (destination != ABI_OK) {
             return destination;
         }
@@ -78,52 +105,66 @@ static enum abi_code check_delegate(struct oracle *o, const struct oracle_call *
     if (call->place == ABI_PHYS && call->caller != ORACLE_ROOT) {
         return ABI_E_RIGHT;
     }
-    *count = delegate_count(o, call, &occupied);
+    *count = delegate_plan(o, call, &occupied);
     return occupied ? ABI_E_OVERLAP : ABI_OK;
 }
 
-static uint8_t revoke_log2(const struct oracle *o, const struct oracle_call *call) {
-    return call->place == ABI_PHYS ? o->geometry.phys_log2 : kind_log2(o, call->kind);
-}
-
 static bool revoke_arguments_valid(const struct oracle *o, const struct oracle_call *call) {
-    if (call->to_cap || !kind_known(o, call->kind) || call->place >= ABI_PLACES || call->scope >= ABI_SCOPES ||
-        !range_valid(call->base, call->order, revoke_log2(o, call)) || !mask_known(call->kind, call->mask)) {
+    if (call->to_cap || !kind_known(o, call->kind) || call->place >= ABI_PLACES || call->scope >= ABI_SCOPES) {
         return false;
     }
-    if (call->place == ABI_PHYS && (call->kind == ABI_OBJ || call->scope != ABI_CHILDREN)) {
+    const bool phys = call->place == ABI_PHYS;
+    if (phys && (call->kind == ABI_OBJ || call->scope != ABI_CHILDREN)) {
         return false;
     }
-    return !call->filtered || (call->place != ABI_PLACE_CAP && call->scope == ABI_CHILDREN);
+    if (call->filtered && (call->place == ABI_PLACE_CAP || call->scope != ABI_CHILDREN)) {
+        return false;
+    }
+    return range_valid(call->base, call->order,
+                       kind_log2(o, phys ? (uint32_t)ORACLE_PHYS : call->caller, call->kind)) &&
+           mask_known(call->kind, call->mask);
 }
 
-static enum abi_code check_revoke(const struct oracle *o, const struct oracle_call *call) {
+static enum abi_code check_revoke(struct oracle *o, const struct oracle_call *call) {
     if (!revoke_arguments_valid(o, call)) {
         return ABI_E_ARG;
     }
     if (call->filtered) {
-        const enum abi_code filter = check_capability(o, call->caller, call->filter_selector, 0);
+        const enum abi_code filter = check_capability(o, call->caller, call->filter_selector, 0, &o->plan.to);
         if (filter != ABI_OK) {
             return filter;
         }
     }
     if (call->place == ABI_PLACE_CAP) {
-        return check_capability(o, call->caller, call->pd_selector, remote_right(o, ABI_REVOKE_RIGHT));
+        return check_capability(o, call->caller, call->pd_selector, remote_right(o, ABI_REVOKE_RIGHT), &o->plan.from);
     }
+    o->plan.from = call->place == ABI_PHYS ? (uint32_t)ORACLE_PHYS : call->caller;
     return call->place == ABI_PHYS && call->caller != ORACLE_ROOT ? ABI_E_RIGHT : ABI_OK;
 }
 
-static enum abi_code check_destroy_pd(const struct oracle *o, const struct oracle_call *call) {
-    if (call->kind != 0 || call->place != 0 || call->scope != 0 || call->order != 0 || call->mask != 0 ||
-        call->to_cap || call->filtered) {
+static enum abi_code check_destroy_pd(struct oracle *o, const struct oracle_call *call) {
+    if (!is_plain(call)) {
         return ABI_E_ARG;
     }
-    return check_capability(o, call->caller, call->pd_selector, ABI_DESTROY);
+    return check_capability(o, call->caller, call->pd_selector, ABI_DESTROY, &o->plan.to);
+}
+
+/* Both capabilities are looked up before the rights of either. */
+static enum abi_code check_move_quota(struct oracle *o, const struct oracle_call *call) {
+    if (!is_plain(call)) {
+        return ABI_E_ARG;
+    }
+    const enum abi_code from = check_capability(o, call->caller, call->pd_selector, ABI_QUOTA, &o->plan.from);
+    const enum abi_code to = check_capability(o, call->caller, call->filter_selector, ABI_QUOTA, &o->plan.to);
+    if (from == ABI_E_CAP || to == ABI_E_CAP) {
+        return ABI_E_CAP;
+    }
+    return from != ABI_OK ? from : to;
 }
 
 static enum abi_code check_lookup(const struct oracle *o, const struct oracle_call *call) {
     if (call->place != 0 || call->scope != 0 || call->order != 0 || call->mask != 0 || call->to_cap || call->filtered ||
-        !kind_known(o, call->kind) || !unit_inside(call->base, kind_log2(o, call->kind))) {
+        !kind_known(o, call->kind) || !unit_inside(call->base, kind_log2(o, call->caller, call->kind))) {
         return ABI_E_ARG;
     }
     return ABI_OK;
@@ -155,37 +196,60 @@ static uint64_t lookup_value(const struct oracle *o, const struct oracle_call *c
     const struct oracle_mapping *m = mapping_of(o, index);
     uint64_t order = 0;
     /* Uniform up to `order`: what is missing for the next one is the other half. */
-    while (call->kind != ABI_OBJ && order < kind_log2(o, call->kind) &&
+    while (call->kind != ABI_OBJ && order < kind_log2(o, call->caller, call->kind) &&
            is_uniform(o, m, ((m->unit >> order) ^ 1) << order, UINT64_C(1) << order)) {
         order++;
     }
     return m->rights | order << ABI_VALUE_ORDER_SHIFT;
 }
 
+static void decide_create(struct oracle *o, const struct oracle_call *call, struct oracle_result *result) {
+    const bool is_object = call->operation == ABI_CREATE_OBJECT;
+    const struct numbers *numbers = is_object ? &o->object_numbers : &o->pd_numbers;
+    result->code = check_create(o, call, numbers);
+    if (result->code == ABI_OK) {
+        result->created = numbers->lowest_free | (is_object ? ORACLE_OBJECT : 0);
+        result->payer = o->plan.to;
+        result->may_fail = true;
+    }
+}
+
+static void decide_delegate(struct oracle *o, const struct oracle_call *call, struct oracle_result *result) {
+    uint64_t count = 0;
+    result->code = check_delegate(o, call, &count);
+    if (result->code == ABI_OK) {
+        result->value = count;
+        result->payer = o->plan.to;
+        result->may_fail = true;
+    }
+}
+
+static void decide_move_quota(struct oracle *o, const struct oracle_call *call, struct oracle_result *result) {
+    result->code = check_move_quota(o, call);
+    result->may_fail = result->code == ABI_OK && call->base != 0 && o->plan.from != o->plan.to;
+    result->payer = result->may_fail ? o->plan.from : ORACLE_NONE;
+}
+
 struct oracle_result oracle_decide(struct oracle *o, const struct oracle_call *call) {
-    struct oracle_result result = {.code = ABI_E_ARG, .value = 0, .created = ORACLE_NONE, .may_fail = false};
+    struct oracle_result result = {.code = ABI_E_ARG, .created = ORACLE_NONE, .payer = ORACLE_NONE};
     switch (call->operation) {
     case ABI_CREATE_PD:
-        result.code = check_create_pd(o, call);
-        result.created = result.code == ABI_OK ? o->pd_lowest_free : ORACLE_NONE;
-        result.may_fail = result.code == ABI_OK;
+    case ABI_CREATE_OBJECT:
+        decide_create(o, call, &result);
         break;
     case ABI_DELEGATE:
-        result.code = check_delegate(o, call, &result.value);
-        result.value = result.code == ABI_OK ? result.value : 0;
-        result.may_fail = result.code == ABI_OK;
+    case ABI_GRANT:
+        decide_delegate(o, call, &result);
         break;
     case ABI_REVOKE:
         result.code = check_revoke(o, call);
-        /* Only a revoke of less than the space can cut what a kernel stores as one range; an OBJ range is one unit. */
-        result.may_fail = result.code == ABI_OK && call->kind == ABI_MEM && call->order < revoke_log2(o, call);
+        result.may_fail = result.code == ABI_OK && revoke_plan(o, call);
         break;
     case ABI_DESTROY_PD:
         result.code = check_destroy_pd(o, call);
         break;
-    case ABI_CREATE_OBJECT:
-    case ABI_GRANT:
     case ABI_MOVE_QUOTA:
+        decide_move_quota(o, call, &result);
         break;
     case ABI_LOOKUP:
         result.code = check_lookup(o, call);

@@ -1,147 +1,185 @@
 /*
- * Delegate: which units it maps, and mapping them. What it needs was checked before (decide.c).
+ * Delegate and grant: which source units they take, and mapping or moving them. What they need was checked before
+ * (decide.c).
+ *
+ * From an own space the plan is the list of covered records, in ascending order of units; from PHYS, whose units have
+ * all rights and no holes but at the end, it is the whole range or nothing.
  */
 #include "oracle/internal.h"
 
-/* A delegate, and a walk over those source units whose children would exist. */
-struct delegation {
-    uint32_t source, destination; /* PDs */
-    uint8_t kind, mask;
-    uint64_t base, end, destination_base;
-    struct cursor cursor; /* source: own space */
-    uint64_t next_frame;  /* source: PHYS */
-
-    /* the present unit */
-    uint64_t unit, resource;
-    uint32_t index; /* of its record; PHYS units may have none */
-    uint32_t extent;
-    uint8_t rights; /* of the child */
-};
-
-static void rewind(const struct oracle *o, struct delegation *d) {
-    cursor_init(&d->cursor, space_of(o, d->source, d->kind), d->base, d->end);
-    d->next_frame = d->base;
+static inline uint64_t range_end(const struct oracle_call *call) {
+    return call->base + (UINT64_C(1) << call->order);
 }
 
-static void begin(const struct oracle *o, const struct oracle_call *call, struct delegation *d) {
-    uint8_t rights = 0;
-    d->source = call->place == ABI_PHYS ? (uint32_t)ORACLE_PHYS : call->caller;
-    d->destination = call->to_cap ? named_pd(o, call->caller, call->pd_selector, &rights) : call->caller;
-    d->kind = call->kind;
-    d->mask = call->mask;
-    d->base = call->base;
-    d->end = call->base + (UINT64_C(1) << call->order);
-    d->destination_base = call->destination;
-    rewind(o, d);
+/* PHYS: the end of those units of the range that exist. */
+static uint64_t phys_range_end(const struct oracle *o, const struct oracle_call *call) {
+    const uint64_t end = range_end(call), limit = phys_end(o, call->kind);
+    return end < limit ? end : limit;
 }
 
-/* Every frame that exists and is not the kernel's is mapped in PHYS, with all rights. */
-static inline bool next_phys(const struct oracle *o, struct delegation *d) {
-    d->unit = d->resource = d->next_frame++;
-    d->index = ORACLE_NONE;
-    d->extent = EXTENT_PHYS;
-    d->rights = d->mask & ABI_MEM_RIGHTS;
-    return d->unit < d->end && d->unit < o->geometry.kernel_frame && rights_exist(o, ABI_MEM, d->rights);
+static inline uint64_t destination_of(const struct oracle_call *call, uint64_t unit) {
+    return call->destination + (unit - call->base);
 }
 
-static inline bool next(const struct oracle *o, struct delegation *d) {
-    if (d->source == ORACLE_PHYS) {
-        return next_phys(o, d);
-    }
-    const struct oracle_mapping *m;
-    do {
-        d->index = cursor_next(o, &d->cursor);
-        if (d->index == ORACLE_NONE) {
-            return false;
-        }
-        m = mapping_of(o, d->index);
-        d->rights = m->rights & d->mask;
-    } while (!rights_exist(o, d->kind, d->rights));
-    d->unit = m->unit;
-    d->resource = m->resource;
-    d->extent = m->extent;
-    return true;
-}
-
-static inline uint64_t destination_of(const struct delegation *d) {
-    return d->destination_base + (d->unit - d->base);
-}
-
-static bool is_occupied(const struct oracle *o, const struct delegation *d) {
-    return space_at(o, space_of(o, d->destination, d->kind), destination_of(d)) != ORACLE_NONE;
-}
-
-/* Whether no unit at all is mapped where the source range would go. */
-static bool destination_empty(const struct oracle *o, const struct delegation *d) {
+/* Whether any unit is mapped where the source range would go. */
+static bool destination_used(const struct oracle *o, const struct oracle_call *call) {
     struct cursor cursor;
-    cursor_init(&cursor, space_of(o, d->destination, d->kind), d->destination_base,
-                d->destination_base + (d->end - d->base));
-    return cursor_next(o, &cursor) == ORACLE_NONE;
+    cursor_init(&cursor, space_of(o, o->plan.to, call->kind), call->destination, destination_of(call, range_end(call)));
+    return cursor_next(o, &cursor) != ORACLE_NONE;
+}
+
+static bool is_occupied(const struct oracle *o, const struct oracle_call *call, uint64_t unit) {
+    return space_at(o, space_of(o, o->plan.to, call->kind), destination_of(call, unit)) != ORACLE_NONE;
+}
+
+static uint64_t plan_from_phys(struct oracle *o, const struct oracle_call *call, bool *occupied) {
+    const uint64_t end = phys_range_end(o, call);
+    *occupied = false;
+    if (end <= call->base || !rights_exist(o, call->kind, call->mask)) {
+        return 0;
+    }
+    struct cursor cursor;
+    cursor_init(&cursor, space_of(o, o->plan.to, call->kind), call->destination, destination_of(call, end));
+    *occupied = cursor_next(o, &cursor) != ORACLE_NONE;
+    return end - call->base;
 }
 
 /* Old wins, judged for each new extent: nothing is made from a source extent any unit of which would hit an old
  * mapping. */
-static void exclude_occupied(struct oracle *o, struct delegation *d) {
+static void exclude_occupied(struct oracle *o, const struct oracle_call *call) {
+    uint32_t kept = 0;
     o->stamp++;
-    if (!o->policy.keep_old) {
-        return;
-    }
-    while (next(o, d)) {
-        if (is_occupied(o, d)) {
-            o->extents[d->extent].stamp = o->stamp;
-            o->extents[d->extent].copy = ORACLE_NONE;
+    for (uint32_t n = 0; n < o->covered_count; n++) {
+        const struct oracle_mapping *m = mapping_of(o, o->covered[n]);
+        if (is_occupied(o, call, m->unit)) {
+            o->extents[m->extent].stamp = o->stamp;
         }
     }
-    rewind(o, d);
-}
-
-static inline bool is_excluded(const struct oracle *o, const struct delegation *d) {
-    const struct extent *extent = &o->extents[d->extent];
-    return o->policy.keep_old && extent->stamp == o->stamp && extent->copy == ORACLE_NONE;
-}
-
-/* The extent that this delegate makes from the present unit's extent. */
-static inline uint32_t copy_of_extent(struct oracle *o, const struct delegation *d) {
-    if (o->extents[d->extent].stamp != o->stamp) {
-        o->extents[d->extent].copy = extent_make(o, destination_of(d));
-        o->extents[d->extent].stamp = o->stamp;
+    for (uint32_t n = 0; n < o->covered_count; n++) {
+        if (o->extents[mapping_of(o, o->covered[n])->extent].stamp != o->stamp) {
+            o->covered[kept++] = o->covered[n];
+        }
     }
-    return o->extents[d->extent].copy;
+    o->covered_count = kept;
 }
 
-uint64_t delegate_count(struct oracle *o, const struct oracle_call *call, bool *occupied) {
-    struct delegation d;
-    uint64_t count = 0;
-    begin(o, call, &d);
-    const bool all_free = destination_empty(o, &d);
+static uint64_t plan_from_own(struct oracle *o, const struct oracle_call *call, bool *occupied) {
+    struct cursor cursor;
+    begin_walk(o);
+    cursor_init(&cursor, space_of(o, o->plan.from, call->kind), call->base, range_end(call));
+    for (uint32_t i = cursor_next(o, &cursor); i != ORACLE_NONE; i = cursor_next(o, &cursor)) {
+        if (rights_exist(o, call->kind, mapping_of(o, i)->rights & call->mask)) {
+            o->covered[o->covered_count++] = i;
+        }
+    }
     *occupied = false;
-    exclude_occupied(o, &d);
-    while (next(o, &d)) {
-        if (!is_excluded(o, &d)) {
-            *occupied |= !all_free && is_occupied(o, &d);
-            count++;
+    if (o->covered_count > 0 && destination_used(o, call)) {
+        for (uint32_t n = 0; n < o->covered_count && !*occupied; n++) {
+            *occupied = is_occupied(o, call, mapping_of(o, o->covered[n])->unit);
         }
     }
-    return count;
+    return o->covered_count;
 }
 
-bool delegate_commit(struct oracle *o, const struct oracle_call *call) {
-    struct delegation d;
-    begin(o, call, &d);
-    exclude_occupied(o, &d);
-    while (next(o, &d)) {
-        if (is_excluded(o, &d)) {
-            continue;
+uint64_t delegate_plan(struct oracle *o, const struct oracle_call *call, bool *occupied) {
+    const bool phys = o->plan.from == ORACLE_PHYS;
+    uint64_t count = phys ? plan_from_phys(o, call, occupied) : plan_from_own(o, call, occupied);
+    o->plan.units = count;
+    if (*occupied && o->policy.keep_old) {
+        *occupied = false;
+        if (!phys) {
+            exclude_occupied(o, call);
         }
-        const struct oracle_mapping child = {.unit = destination_of(&d),
-                                             .resource = d.resource,
-                                             .pd = d.destination,
-                                             .kind = d.kind,
-                                             .rights = d.rights};
-        const uint32_t parent = d.source == ORACLE_PHYS ? phys_record(o, d.unit) : d.index;
-        if (parent == ORACLE_NONE || mapping_make(o, parent, copy_of_extent(o, &d), &child) == ORACLE_NONE) {
+        o->plan.units = phys ? 0 : o->covered_count;
+    }
+    return o->plan.units;
+}
+
+/* The extent that this delegate or grant makes from that one. */
+static inline uint32_t copy_of_extent(struct oracle *o, uint32_t extent, uint64_t first) {
+    if (o->keeps_extents && o->extents[extent].stamp != o->stamp) {
+        o->extents[extent].copy = extent_make(o, first);
+        o->extents[extent].stamp = o->stamp;
+    }
+    return o->keeps_extents ? o->extents[extent].copy : (uint32_t)EXTENT_PHYS;
+}
+
+static struct oracle_mapping child_of(const struct oracle *o, const struct oracle_call *call) {
+    return (struct oracle_mapping){.pd = o->plan.to,
+                                   .kind = call->kind,
+                                   .parent = ORACLE_NONE,
+                                   .first_child = ORACLE_NONE,
+                                   .next_sibling = ORACLE_NONE,
+                                   .previous_sibling = ORACLE_NONE};
+}
+
+static bool delegate_from_phys(struct oracle *o, const struct oracle_call *call) {
+    struct oracle_mapping child = child_of(o, call);
+    child.rights = call->mask;
+    child.extent = o->plan.units == 0 ? (uint32_t)EXTENT_PHYS : copy_of_extent(o, EXTENT_PHYS, call->destination);
+    for (uint64_t n = 0; n < o->plan.units; n++) {
+        const uint32_t parent = phys_record(o, call->kind, call->base + n);
+        child.unit = call->destination + n;
+        child.resource = call->base + n;
+        if (parent == ORACLE_NONE || mapping_make(o, parent, &child) == ORACLE_NONE) {
             return false;
         }
     }
+    return true;
+}
+
+bool delegate_commit(struct oracle *o, const struct oracle_call *call) {
+    o->stamp++;
+    if (o->plan.from == ORACLE_PHYS) {
+        return delegate_from_phys(o, call);
+    }
+    struct oracle_mapping child = child_of(o, call);
+    for (uint32_t n = 0; n < o->covered_count; n++) {
+        const struct oracle_mapping *m = mapping_of(o, o->covered[n]);
+        child.unit = destination_of(call, m->unit);
+        child.resource = m->resource;
+        child.rights = m->rights & call->mask;
+        child.extent = copy_of_extent(o, m->extent, child.unit);
+        if (mapping_make(o, o->covered[n], &child) == ORACLE_NONE) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Children of what moved: their parent is elsewhere now. Those that lose rights will be listed for that. */
+static void follow_parent(struct oracle *o, uint32_t index, uint8_t lost) {
+    for (uint32_t i = mapping_of(o, index)->first_child; i != ORACLE_NONE; i = mapping_of(o, i)->next_sibling) {
+        if (is_covered(o, i)) {
+            continue;
+        }
+        mapping_rehash(o, i);
+        if ((mapping_of(o, i)->rights & lost) == 0) {
+            note_change(o, mapping_of(o, i));
+        }
+    }
+}
+
+/* Only the places of units change; then what descends from them loses what they lost. */
+bool grant_commit(struct oracle *o, const struct oracle_call *call) {
+    const uint8_t lost = kind_rights(call->kind) & (uint8_t)~call->mask;
+    const uint32_t moved = o->covered_count;
+    o->stamp++;
+    for (uint32_t n = 0; n < moved; n++) {
+        const struct oracle_mapping *m = mapping_of(o, o->covered[n]);
+        const uint64_t unit = destination_of(call, m->unit);
+        const uint32_t extent = copy_of_extent(o, m->extent, unit);
+        o->records[o->covered[n]].mark = o->stamp;
+        if (!mapping_transfer(o, o->covered[n], o->plan.to, unit, m->rights & call->mask)) {
+            return false;
+        }
+        extent_change(o, o->covered[n], extent);
+    }
+    for (uint32_t n = 0; n < moved; n++) {
+        mapping_rehash(o, o->covered[n]);
+        follow_parent(o, o->covered[n], lost);
+    }
+    cover_subtrees(o, 0);
+    take_rights(o, lost);
     return true;
 }

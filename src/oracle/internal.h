@@ -1,8 +1,9 @@
 /*
  * The oracle's memory: what is shared between its files and seen by nobody else.
  *
- * Records (one for each mapping of one unit), extents, PDs, and for each (PD, kind) a sparse array from unit to record:
- * a tree of nodes of up to 512 slots, one level deep where the space is that small. Depends on oracle.h only.
+ * Records (one for each mapping of one unit), extents, PDs, plain objects, and for each (PD, kind) a sparse array from
+ * unit to record: a tree of nodes of up to 512 slots, one level deep where the space is that small. Depends on oracle.h
+ * only.
  */
 #ifndef RESCIND_ORACLE_INTERNAL_H
 #define RESCIND_ORACLE_INTERNAL_H
@@ -11,28 +12,31 @@
 
 enum { NODE_BITS = 9, NODE_SLOTS = 1 << NODE_BITS, NODE_WORDS = NODE_SLOTS / 64, LEVELS_MAX = 7 };
 
-/* The extent of all PHYS memory: there is one boot memory record. It is never counted nor freed. */
+/* The extent of all PHYS units: there is one boot memory record. It is never counted nor freed. Where the policy does
+ * not look at extents, it is the extent of everything. */
 enum { EXTENT_PHYS = 0 };
 
 struct record {
     struct oracle_mapping mapping;
+    uint64_t hash;                                 /* what the mapping adds to the digest; PHYS: nothing */
     uint32_t mark;                                 /* stamp of the last walk that covered it */
-    uint32_t next_capability, previous_capability; /* OBJ: further capabilities to the same PD */
+    uint32_t next_capability, previous_capability; /* OBJ: further capabilities to the same PD or object */
     uint32_t next_free;
 };
 
-/* Units made by one delegate call from one source extent. */
+/* Units made by one delegate call from one source extent, or moved together by a grant. */
 struct extent {
     uint64_t first, last; /* its units are in between; other extents' may be, too */
     uint32_t units;
     uint32_t stamp; /* of the last walk that met it */
-    uint32_t copy;  /* made from it by that walk, a delegate; ORACLE_NONE: nothing is made from it */
+    uint32_t copy;  /* made from it by that walk, a delegate or grant; ORACLE_NONE: nothing is made from it */
     uint32_t next_free;
 };
 
 /* Handles of nodes are index + 1, so that an all-zero node is an empty one. */
 struct node {
     uint64_t used[NODE_WORDS]; /* bit set: slot is not zero */
+    uint32_t count;            /* slots that are not zero */
     uint32_t next_free;
     uint32_t slot[]; /* level 0: record index + 1; above: handle of a node */
 };
@@ -43,23 +47,43 @@ struct space {
     uint8_t levels, log2;
 };
 
-struct pd {
-    struct space spaces[ABI_KINDS];
+/* What capabilities name: a PD or a plain object. */
+struct named {
     uint32_t references;       /* capabilities to it */
     uint32_t first_capability; /* list of them */
+    uint32_t payer;            /* PD; ORACLE_NONE for root and PHYS */
     bool alive;
-    bool dying; /* in the work list of PDs to be destroyed */
+    bool dying; /* in the work list of what is to be destroyed */
+};
+
+struct pd {
+    struct space spaces[ABI_KINDS];
+    struct named named;
+};
+
+/* Numbers of PDs or of plain objects, given out lowest first. */
+struct numbers {
+    uint32_t limit;
+    uint32_t top;         /* none from here on has been used since reset */
+    uint32_t lowest_free; /* `limit` if there is none */
+};
+
+/* What decide found out and commit needs. Which PD is which is said below, at the functions of each operation; create
+ * has the payer in `to`, destroy_pd the PD to destroy. */
+struct plan {
+    uint32_t from, to; /* PDs */
+    uint64_t units;    /* delegate, grant: to be mapped or moved */
 };
 
 struct oracle {
     struct oracle_geometry geometry;
     struct oracle_policy policy;
-    struct pd *pds;          /* by id; only those below pd_top are initialized */
-    uint32_t pd_top;         /* no PD with this id or above has lived since reset */
-    uint32_t pd_count;       /* alive, root included, PHYS not */
-    uint32_t pd_lowest_free; /* id; beyond the last one if there is none */
-    uint64_t digest;         /* of all mappings but those of PHYS */
-    uint32_t stamp;          /* of the present walk; every walk has its own */
+    bool keeps_extents; /* the policy looks at them */
+    struct pd *pds;
+    struct named *objects;
+    struct numbers pd_numbers, object_numbers;
+    uint64_t digest; /* of all mappings but those of PHYS */
+    uint32_t stamp;  /* of the present walk; every walk has its own */
 
     struct record *records;
     uint32_t record_limit, record_fresh, record_free; /* indices from `fresh` on were never used since reset */
@@ -69,11 +93,12 @@ struct oracle {
     size_t node_bytes;
     uint32_t node_limit, node_fresh, node_free, node_count;
 
-    uint32_t *covered; /* records found by the present walk */
+    struct plan plan;
+    uint32_t *covered; /* records found by the present walk, each once */
     uint32_t covered_count;
     struct oracle_change *changes;
     uint32_t change_count;
-    uint32_t *dying, *destroyed; /* PD ids */
+    uint32_t *dying, *destroyed; /* ids */
     uint32_t dying_count, destroyed_count;
 };
 
@@ -130,15 +155,9 @@ static inline struct oracle_mapping *mapping_of(const struct oracle *o, uint32_t
     return &o->records[index].mapping;
 }
 
-/* The PD that a selector of the caller names, or ORACLE_NONE; *rights are those of the capability. */
-static inline uint32_t named_pd(const struct oracle *o, uint32_t caller, uint64_t selector, uint8_t *rights) {
-    const uint32_t index =
-        selector >> o->geometry.obj_log2 != 0 ? ORACLE_NONE : space_at(o, space_of(o, caller, ABI_OBJ), selector);
-    if (index == ORACLE_NONE) {
-        return ORACLE_NONE;
-    }
-    *rights = mapping_of(o, index)->rights;
-    return (uint32_t)mapping_of(o, index)->resource;
+/* The PD or plain object with that id, which is or was alive since reset. */
+static inline struct named *named_of(const struct oracle *o, uint32_t id) {
+    return (id & ORACLE_OBJECT) != 0 ? &o->objects[id & ~ORACLE_OBJECT] : &o->pds[id].named;
 }
 
 /* Whether a mapping with these rights exists. */
@@ -147,16 +166,36 @@ static inline bool rights_exist(const struct oracle *o, uint8_t kind, uint8_t ri
 }
 
 static inline uint8_t kind_rights(uint8_t kind) {
-    return kind == ABI_MEM ? ABI_MEM_RIGHTS : ABI_OBJ_RIGHTS;
+    static const uint8_t all[ABI_KINDS] = {ABI_MEM_RIGHTS, ABI_PIO_RIGHTS, ABI_OBJ_RIGHTS};
+    return all[kind];
+}
+
+/* The first unit of PHYS that does not exist. */
+static inline uint64_t phys_end(const struct oracle *o, uint8_t kind) {
+    return kind == ABI_MEM ? o->geometry.kernel_frame : UINT64_C(1) << o->geometry.pio_log2;
+}
+
+static inline void begin_walk(struct oracle *o) {
+    o->stamp++;
+    o->covered_count = 0;
+}
+
+static inline bool is_covered(const struct oracle *o, uint32_t index) {
+    return o->records[index].mark == o->stamp;
+}
+
+static inline void cover(struct oracle *o, uint32_t index) {
+    if (!is_covered(o, index)) {
+        o->records[index].mark = o->stamp;
+        o->covered[o->covered_count++] = index;
+    }
 }
 
 /* ---- store.c ---- */
 
-/* Forgets what a space holds; the records stay as they are. */
-void space_clear(struct oracle *o, struct space *space);
-
-/* Makes a mapping; parent and extent exist. Its index, or ORACLE_NONE: too many. In PHYS: only the record is new. */
-uint32_t mapping_make(struct oracle *o, uint32_t parent, uint32_t extent, const struct oracle_mapping *as);
+/* Makes a mapping like *as, whose links and parent are ORACLE_NONE, below a parent that exists or is ORACLE_NONE. Its
+ * index, or ORACLE_NONE: too many. Not in PHYS. */
+uint32_t mapping_make(struct oracle *o, uint32_t parent, const struct oracle_mapping *as);
 
 /* Removes a mapping. Its children, if any are left, become root mappings. */
 void mapping_remove(struct oracle *o, uint32_t index);
@@ -167,28 +206,56 @@ void mapping_lower(struct oracle *o, uint32_t index, uint8_t rights);
 /* Puts a mapping below another parent (ORACLE_NONE: makes it a root mapping). */
 void mapping_move(struct oracle *o, uint32_t index, uint32_t parent);
 
-/* The record of a PHYS unit, made if it has none, or ORACLE_NONE: too many. It goes with its last child. */
-uint32_t phys_record(struct oracle *o, uint64_t unit);
+/* Puts a mapping, with fewer rights, at a free unit, with its place in the tree. False: too many. Its children's
+ * digests are left to mapping_rehash. */
+bool mapping_transfer(struct oracle *o, uint32_t index, uint32_t pd, uint64_t unit, uint8_t rights);
 
-/* A new extent, to which units will be added in ascending order. It goes with its last unit. */
+/* Brings the digest up to date after the place of a mapping's parent has changed. */
+void mapping_rehash(struct oracle *o, uint32_t index);
+
+/* The record of a PHYS unit, made if it has none, or ORACLE_NONE: too many. It goes with its last child. */
+uint32_t phys_record(struct oracle *o, uint8_t kind, uint64_t unit);
+
+/* A new extent, to which units will be added in ascending order. It goes with its last unit. EXTENT_PHYS where extents
+ * are not kept. */
 uint32_t extent_make(struct oracle *o, uint64_t first);
+
+/* Puts a mapping that was just transferred into another extent. */
+void extent_change(struct oracle *o, uint32_t index, uint32_t extent);
 
 /* Adds a unit to the list of changes. */
 void note_change(struct oracle *o, const struct oracle_mapping *mapping);
 
-/* ---- delegate.c ---- */
+/* ---- delegate.c: delegate and grant; plan.from and plan.to are source and destination ---- */
 
-/* How many units the delegate would map. With *occupied: so many destination units that need to be free are not. */
-uint64_t delegate_count(struct oracle *o, const struct oracle_call *call, bool *occupied);
+/* How many units would be mapped or moved. With *occupied: so many destination units that need to be free are not. */
+uint64_t delegate_plan(struct oracle *o, const struct oracle_call *call, bool *occupied);
 bool delegate_commit(struct oracle *o, const struct oracle_call *call);
+bool grant_commit(struct oracle *o, const struct oracle_call *call);
 
-/* ---- revoke.c ---- */
+/* ---- revoke.c: plan.from is the place, plan.to the filter, if any ---- */
 
+/* Collects what is covered. Returns whether a kernel may have to cut a range that it stores. */
+bool revoke_plan(struct oracle *o, const struct oracle_call *call);
 void revoke_commit(struct oracle *o, const struct oracle_call *call);
 
-/* Destroys the PDs in the work list, and every PD that this leaves without a capability. */
+/* Starts a walk and covers the range and what descends from it. */
+void cover_all(struct oracle *o, struct cursor *range);
+/* Covers everything that descends from what was covered as number `from` or later. */
+void cover_subtrees(struct oracle *o, uint32_t from);
+/* What is covered loses rights; what no longer exists goes. */
+void take_rights(struct oracle *o, uint8_t rights);
+
+/* ---- cut.c ---- */
+
+/* Whether the revoke that covers what is covered may cut a stored range, however a kernel stores them. */
+bool may_cut(struct oracle *o, const struct oracle_call *call);
+
+/* ---- death.c ---- */
+
+/* Destroys what is in the work list, and all that this leaves without a capability. */
 void destroy_dying(struct oracle *o);
-/* Puts a PD into the work list, unless it is there. */
-void condemn(struct oracle *o, uint32_t pd);
+/* Puts a PD or object into the work list, unless it is there. */
+void condemn(struct oracle *o, uint32_t id);
 
 #endif

@@ -1,5 +1,6 @@
 /*
- * The oracle's memory, its boot state, and looking into it. What operations do is in decide.c, delegate.c and revoke.c.
+ * The oracle's memory, its boot state, and looking into it. What operations do is in decide.c, delegate.c,
+ * revoke.c and death.c.
  */
 #include "oracle/internal.h"
 
@@ -7,7 +8,7 @@ enum { ALIGNMENT = 64 };
 
 /* Offsets of the arrays behind struct oracle. */
 struct layout {
-    size_t pds, records, extents, nodes, covered, changes, dying, destroyed, size;
+    size_t pds, objects, records, extents, nodes, covered, changes, dying, destroyed, size;
     size_t node_bytes;
     uint32_t node_limit;
 };
@@ -37,8 +38,9 @@ static uint64_t least(uint64_t a, uint64_t b) {
 /* Enough for any state of a small geometry. Of a large one, for 4096 ranges anywhere, and as many units as there are
  * records if most of them have neighbours. */
 static uint32_t node_limit_of(const struct oracle_geometry *geometry, uint32_t mappings) {
-    const uint64_t of_pd = nodes_of(geometry->mem_log2) + nodes_of(geometry->obj_log2);
-    const uint64_t all = geometry->pds * of_pd + nodes_of(geometry->phys_log2);
+    const uint64_t of_ports = nodes_of(geometry->pio_log2);
+    const uint64_t of_pd = nodes_of(geometry->mem_log2) + of_ports + nodes_of(geometry->obj_log2);
+    const uint64_t all = geometry->pds * of_pd + nodes_of(geometry->phys_log2) + of_ports;
     const uint64_t levels = levels_of(geometry->mem_log2);
     const uint64_t scattered = least(mappings, 4096) * levels + mappings / 64;
     return (uint32_t)least(all, scattered) + LEVELS_MAX;
@@ -62,57 +64,83 @@ static struct layout layout_of(const struct oracle_geometry *geometry, uint32_t 
     l.node_bytes = (sizeof(struct node) + slots * sizeof(uint32_t) + 7) / 8 * 8;
     (void)place(&l.size, 1, sizeof(struct oracle));
     l.pds = place(&l.size, (uint64_t)geometry->pds + 1, sizeof(struct pd));
+    l.objects = place(&l.size, geometry->objects, sizeof(struct named));
     l.records = place(&l.size, mappings, sizeof(struct record));
     l.extents =
         place(&l.size, (uint64_t)mappings + 2, sizeof(struct extent)); /* PHYS; one about to get its first unit */
     l.nodes = place(&l.size, l.node_limit, l.node_bytes);
     l.covered = place(&l.size, mappings, sizeof(uint32_t));
-    /* A unit may lose rights or move, and then go when its PD dies. */
+    /* A unit may lose rights or get another parent, and then go when its PD dies; or it moves. */
     l.changes = place(&l.size, (uint64_t)mappings * 2, sizeof(struct oracle_change));
-    l.dying = place(&l.size, geometry->pds, sizeof(uint32_t));
-    l.destroyed = place(&l.size, geometry->pds, sizeof(uint32_t));
+    l.dying = place(&l.size, (uint64_t)geometry->pds + geometry->objects, sizeof(uint32_t));
+    l.destroyed = place(&l.size, (uint64_t)geometry->pds + geometry->objects, sizeof(uint32_t));
     return l;
 }
 
-static void pd_init(struct oracle *o, uint32_t id) {
-    struct pd *pd = &o->pds[id];
-    *pd = (struct pd){.first_capability = ORACLE_NONE};
+static void spaces_init(struct oracle *o, uint32_t id) {
     for (unsigned kind = 0; kind < ABI_KINDS; kind++) {
-        pd->spaces[kind].log2 = log2_of(&o->geometry, id, kind);
-        pd->spaces[kind].levels = levels_of(pd->spaces[kind].log2);
+        const uint8_t log2 = log2_of(&o->geometry, id, kind);
+        o->pds[id].spaces[kind] = (struct space){.levels = levels_of(log2), .log2 = log2};
     }
 }
 
-/* A new PD, named by a root mapping with these rights. */
-static bool pd_make(struct oracle *o, uint32_t creator, uint64_t selector, uint8_t rights) {
-    const uint32_t id = o->pd_lowest_free;
-    const struct oracle_mapping as = {
-        .unit = selector, .resource = id, .pd = creator, .kind = ABI_OBJ, .rights = rights};
-    if (id == o->pd_top) {
-        pd_init(o, o->pd_top++);
+/* Takes the lowest free number; `flag` makes it an id. */
+static uint32_t take_id(struct oracle *o, struct numbers *numbers, uint32_t flag) {
+    const uint32_t id = numbers->lowest_free | flag;
+    if (numbers->lowest_free == numbers->top) {
+        numbers->top++;
     }
-    o->pds[id].alive = true;
-    o->pd_count++;
     do {
-        o->pd_lowest_free++;
-    } while (oracle_alive(o, o->pd_lowest_free));
-    return mapping_make(o, ORACLE_NONE, extent_make(o, selector), &as) != ORACLE_NONE;
+        numbers->lowest_free++;
+    } while (oracle_alive(o, numbers->lowest_free | flag));
+    return id;
 }
 
+/* A new PD or object without capabilities. Spaces of a PD that died are empty and stay as they are. */
+static uint32_t named_make(struct oracle *o, bool is_object, uint32_t payer) {
+    struct numbers *numbers = is_object ? &o->object_numbers : &o->pd_numbers;
+    const bool fresh = numbers->lowest_free == numbers->top;
+    const uint32_t id = take_id(o, numbers, is_object ? ORACLE_OBJECT : 0);
+    if (fresh && !is_object) {
+        spaces_init(o, id);
+    }
+    *named_of(o, id) = (struct named){.first_capability = ORACLE_NONE, .payer = payer, .alive = true};
+    return id;
+}
+
+/* A new PD or object, named by a root mapping with these rights. */
+static bool create(struct oracle *o, bool is_object, uint32_t payer, uint32_t creator, uint64_t selector,
+                   uint8_t rights) {
+    const struct oracle_mapping as = {.unit = selector,
+                                      .resource = named_make(o, is_object, payer),
+                                      .pd = creator,
+                                      .kind = ABI_OBJ,
+                                      .rights = rights,
+                                      .parent = ORACLE_NONE,
+                                      .first_child = ORACLE_NONE,
+                                      .next_sibling = ORACLE_NONE,
+                                      .previous_sibling = ORACLE_NONE,
+                                      .extent = extent_make(o, selector)};
+    return mapping_make(o, ORACLE_NONE, &as) != ORACLE_NONE;
+}
+
+/* Nodes, records and extents that were used are simply forgotten: each is set up when it is taken for the first time.
+ */
 static void boot(struct oracle *o) {
     o->record_fresh = 0;
     o->record_free = ORACLE_NONE;
+    o->node_fresh = o->node_free = o->node_count = 0;
     o->extent_fresh = EXTENT_PHYS + 1;
     o->extent_free = ORACLE_NONE;
     o->extents[EXTENT_PHYS] = (struct extent){.copy = ORACLE_NONE};
     o->stamp = 0;
     o->digest = 0;
-    o->pd_count = 0;
-    pd_init(o, ORACLE_PHYS);
-    o->pds[ORACLE_PHYS].alive = true;
-    o->pd_lowest_free = o->pd_top = ORACLE_ROOT;
+    o->pd_numbers = (struct numbers){.limit = o->geometry.pds + 1};
+    o->object_numbers = (struct numbers){.limit = o->geometry.objects};
     o->dying_count = o->destroyed_count = o->change_count = 0;
-    (void)pd_make(o, ORACLE_ROOT, ABI_ROOT_SELECTOR, ABI_CREATE | ABI_MAP | ABI_REVOKE_RIGHT | ABI_QUOTA);
+    (void)named_make(o, false, ORACLE_NONE); /* PHYS */
+    (void)create(o, false, ORACLE_NONE, ORACLE_ROOT, ABI_ROOT_SELECTOR,
+                 ABI_CREATE | ABI_MAP | ABI_REVOKE_RIGHT | ABI_QUOTA);
     o->change_count = 0;
 }
 
@@ -131,7 +159,9 @@ struct oracle *oracle_init(void *memory, size_t size, const struct oracle_geomet
     *o = (struct oracle){
         .geometry = *geometry,
         .policy = *policy,
+        .keeps_extents = policy->own_self == ORACLE_EXTENT || policy->child == ORACLE_EXTENT || policy->keep_old,
         .pds = (void *)(bytes + l.pds),
+        .objects = (void *)(bytes + l.objects),
         .records = (void *)(bytes + l.records),
         .record_limit = mappings,
         .extents = (void *)(bytes + l.extents),
@@ -148,33 +178,29 @@ struct oracle *oracle_init(void *memory, size_t size, const struct oracle_geomet
 }
 
 void oracle_reset(struct oracle *o) {
-    for (uint32_t id = 0; id < o->pd_top; id++) {
-        for (unsigned kind = 0; kind < ABI_KINDS; kind++) {
-            space_clear(o, &o->pds[id].spaces[kind]);
-        }
-    }
     boot(o);
 }
 
 bool oracle_commit(struct oracle *o, const struct oracle_call *call) {
-    uint8_t rights = 0;
     bool done = true;
     o->change_count = o->destroyed_count = 0;
     switch (call->operation) {
     case ABI_CREATE_PD:
-        done = pd_make(o, call->caller, call->base, ABI_OBJ_RIGHTS);
+    case ABI_CREATE_OBJECT:
+        done = create(o, call->operation == ABI_CREATE_OBJECT, o->plan.to, call->caller, call->base, ABI_OBJ_RIGHTS);
         break;
     case ABI_DELEGATE:
         done = delegate_commit(o, call);
+        break;
+    case ABI_GRANT:
+        done = grant_commit(o, call);
         break;
     case ABI_REVOKE:
         revoke_commit(o, call);
         break;
     case ABI_DESTROY_PD:
-        condemn(o, named_pd(o, call->caller, call->pd_selector, &rights));
+        condemn(o, o->plan.to);
         break;
-    case ABI_CREATE_OBJECT:
-    case ABI_GRANT:
     case ABI_MOVE_QUOTA:
     case ABI_LOOKUP:
         break;
@@ -196,7 +222,7 @@ const uint32_t *oracle_destroyed(const struct oracle *o, uint32_t *count) {
 /* A space without mappings where there is no such PD or kind. */
 static const struct space *space_asked_for(const struct oracle *o, uint32_t pd, uint8_t kind) {
     static const struct space empty = {0};
-    return pd < o->pd_top && kind < ABI_KINDS ? space_of(o, pd, kind) : &empty;
+    return pd < o->pd_numbers.top && kind < ABI_KINDS ? space_of(o, pd, kind) : &empty;
 }
 
 static struct oracle_mapping *mapping_or_null(const struct oracle *o, uint32_t index) {
@@ -220,28 +246,38 @@ struct oracle_mapping *oracle_next(const struct oracle *o, uint32_t pd, uint8_t 
 }
 
 uint64_t oracle_units(const struct oracle *o, uint32_t pd, uint8_t kind) {
-    return pd == ORACLE_PHYS && kind == ABI_MEM ? o->geometry.kernel_frame : space_asked_for(o, pd, kind)->units;
+    const bool in_phys = pd == ORACLE_PHYS && (kind == ABI_MEM || kind == ABI_PIO);
+    return in_phys ? phys_end(o, kind) : space_asked_for(o, pd, kind)->units;
 }
 
 uint64_t oracle_digest(const struct oracle *o) {
     return o->digest;
 }
 
-bool oracle_alive(const struct oracle *o, uint32_t pd) {
-    return pd < o->pd_top && o->pds[pd].alive;
+bool oracle_alive(const struct oracle *o, uint32_t id) {
+    const struct numbers *numbers = (id & ORACLE_OBJECT) != 0 ? &o->object_numbers : &o->pd_numbers;
+    return (id & ~ORACLE_OBJECT) < numbers->top && named_of(o, id)->alive;
 }
 
 uint32_t oracle_pd_limit(const struct oracle *o) {
-    return o->geometry.pds + 1;
+    return o->pd_numbers.limit;
 }
 
-uint32_t oracle_references(const struct oracle *o, uint32_t pd) {
-    return oracle_alive(o, pd) ? o->pds[pd].references : 0;
+uint32_t oracle_object_limit(const struct oracle *o) {
+    return o->object_numbers.limit;
 }
 
-uint64_t oracle_selector(const struct oracle *o, uint32_t caller, uint32_t pd) {
+uint32_t oracle_references(const struct oracle *o, uint32_t id) {
+    return oracle_alive(o, id) ? named_of(o, id)->references : 0;
+}
+
+uint32_t oracle_payer(const struct oracle *o, uint32_t id) {
+    return oracle_alive(o, id) ? named_of(o, id)->payer : ORACLE_NONE;
+}
+
+uint64_t oracle_selector(const struct oracle *o, uint32_t caller, uint32_t id) {
     uint64_t lowest = UINT64_C(1) << o->geometry.obj_log2;
-    for (uint32_t i = oracle_references(o, pd) == 0 ? ORACLE_NONE : o->pds[pd].first_capability; i != ORACLE_NONE;
+    for (uint32_t i = oracle_references(o, id) == 0 ? ORACLE_NONE : named_of(o, id)->first_capability; i != ORACLE_NONE;
          i = o->records[i].next_capability) {
         const struct oracle_mapping *m = mapping_of(o, i);
         if (m->pd == caller && m->unit < lowest) {

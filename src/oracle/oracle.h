@@ -39,6 +39,7 @@ struct oracle_policy {
     bool any_bit_exists;        /* memory exists while it has any right, not only with R */
     bool keep_old;              /* mapping onto occupied: old wins silently, not E_OVERLAP */
     bool pd_cap_is_authority;   /* remote operations need a PD capability, but no right of it */
+    bool no_grant;              /* grant is an unknown operation */
 };
 extern const struct oracle_policy oracle_policy_exact, oracle_policy_nova;
 
@@ -83,7 +84,8 @@ struct oracle; /* lives at the start of the memory given */
 
 /*
  * Bytes that an oracle needs for at most `mappings` records at a time: one for each mapped unit, one for each PHYS
- * frame with children. pds * (2^mem_log2 + 2^obj_log2) + kernel_frame records are never too few.
+ * unit with children. pds * (2^mem_log2 + 2^pio_log2 + 2^obj_log2) + kernel_frame + 2^pio_log2 records are never too
+ * few.
  */
 size_t oracle_size(const struct oracle_geometry *geometry, uint32_t mappings);
 
@@ -91,14 +93,16 @@ size_t oracle_size(const struct oracle_geometry *geometry, uint32_t mappings);
 struct oracle *oracle_init(void *memory, size_t size, const struct oracle_geometry *geometry,
                            const struct oracle_policy *policy, uint32_t mappings);
 
-/* Back to the boot state, in time proportional to what is mapped, not to what could be. */
+/* Back to the boot state, in constant time. */
 void oracle_reset(struct oracle *oracle);
 
-/* What the operation must return; changes nothing. created is the id that commit will use. */
+/* What the operation must return; changes nothing that can be seen, but prepares commit. created is the id that commit
+ * will use. */
 struct oracle_result oracle_decide(struct oracle *oracle, const struct oracle_call *call);
 
-/* Performs an operation for which decide said OK (call nothing in between). False: more units than the oracle has
- * records for; the state is then unusable until oracle_reset (the sequence is too large to be judged). */
+/* Performs the operation for which the last decide said OK (no other decide, commit or reset in between). False: more
+ * units than the oracle has records for; the state is then unusable until oracle_reset (the sequence is too large to be
+ * judged). */
 bool oracle_commit(struct oracle *oracle, const struct oracle_call *call);
 
 /* Units changed by the last commit: made, removed, rights lost, or parent changed. */
@@ -108,7 +112,8 @@ const uint32_t *oracle_destroyed(const struct oracle *oracle, uint32_t *count);
 
 /*
  * The mapping of a unit, or NULL. Any pd id, kind and unit may be asked for. PHYS has a mapping of every frame below
- * kernel_frame for ever, but a record of it only while the frame has children: NULL for PHYS means no more than that.
+ * kernel_frame and of every port for ever, but a record of it only while it has children: NULL for PHYS means no more
+ * than that.
  */
 struct oracle_mapping *oracle_at(const struct oracle *oracle, uint32_t pd, uint8_t kind, uint64_t unit);
 struct oracle_mapping *oracle_record(const struct oracle *oracle, uint32_t index); /* ORACLE_NONE: NULL */
@@ -168,7 +173,7 @@ uint32_t oracle_paid(const struct oracle *oracle, uint32_t pd);
  * on (semantics, "Destroy"). ORACLE_NONE for root. */
 uint32_t oracle_payer(const struct oracle *oracle, uint32_t id);
 
-/* The lowest selector of the caller's OBJ space with a capability to pd, or 2^obj_log2 if there is none. */
-uint64_t oracle_selector(const struct oracle *oracle, uint32_t caller, uint32_t pd);
+/* The lowest selector of the caller's OBJ space with a capability to a PD or object, or 2^obj_log2 if there is none. */
+uint64_t oracle_selector(const struct oracle *oracle, uint32_t caller, uint32_t id);
 
 #endif

@@ -10,6 +10,7 @@ const struct oracle_policy oracle_policy_exact = {
     .any_bit_exists = false,
     .keep_old = false,
     .pd_cap_is_authority = false,
+    .no_grant = false,
 };
 
 const struct oracle_policy oracle_policy_nova = {
@@ -19,4 +20,5 @@ const struct oracle_policy oracle_policy_nova = {
     .any_bit_exists = true,
     .keep_old = true,
     .pd_cap_is_authority = true,
+    .no_grant = true,
 };

@@ -1,26 +1,10 @@
 /*
- * Taking away: revoke in its three scopes, and the destruction of PDs. What they need was checked before (decide.c).
+ * Revoke in its three scopes. What it needs was checked before (decide.c).
  *
- * Both first collect the mappings that are covered, each once, then take rights from these and remove what no longer
+ * The plan collects the mappings that are covered, each once; commit takes rights from these and removes what no longer
  * exists.
  */
 #include "oracle/internal.h"
-
-static void begin_walk(struct oracle *o) {
-    o->stamp++;
-    o->covered_count = 0;
-}
-
-static inline bool is_covered(const struct oracle *o, uint32_t index) {
-    return o->records[index].mark == o->stamp;
-}
-
-static inline void cover(struct oracle *o, uint32_t index) {
-    if (!is_covered(o, index)) {
-        o->records[index].mark = o->stamp;
-        o->covered[o->covered_count++] = index;
-    }
-}
 
 /* Covers the extent of a mapping. */
 static void cover_extent(struct oracle *o, const struct oracle_mapping *m) {
@@ -58,8 +42,7 @@ static void cover_children(struct oracle *o, uint32_t index) {
     }
 }
 
-/* Covers everything that descends from what was covered as number `from` or later. */
-static void cover_subtrees(struct oracle *o, uint32_t from) {
+void cover_subtrees(struct oracle *o, uint32_t from) {
     for (uint32_t n = from; n < o->covered_count; n++) {
         for (uint32_t i = mapping_of(o, o->covered[n])->first_child; i != ORACLE_NONE;
              i = mapping_of(o, i)->next_sibling) {
@@ -77,8 +60,7 @@ static void cover_below(struct oracle *o, struct cursor *range) {
     cover_subtrees(o, 0);
 }
 
-/* Scope self: the range and what descends from it. */
-static void cover_all(struct oracle *o, struct cursor *range) {
+void cover_all(struct oracle *o, struct cursor *range) {
     begin_walk(o);
     cover_units(o, range);
     const uint32_t own = o->covered_count;
@@ -100,8 +82,8 @@ static void keep_subtrees_of(struct oracle *o, uint32_t pd) {
     cover_subtrees(o, 0);
 }
 
-/* What is covered loses rights. Backwards, so that most children go before their parents: fewer links to mend. */
-static void take_rights(struct oracle *o, uint8_t rights) {
+/* Backwards, so that most children go before their parents: fewer links to mend. */
+void take_rights(struct oracle *o, uint8_t rights) {
     for (uint32_t n = o->covered_count; n-- > 0;) {
         struct oracle_mapping *m = mapping_of(o, o->covered[n]);
         const uint8_t left = m->rights & (uint8_t)~rights;
@@ -114,9 +96,11 @@ static void take_rights(struct oracle *o, uint8_t rights) {
 }
 
 /* Scope drop: only the units go; their children move up to the nearest ancestor that stays. */
-static void drop(struct oracle *o, struct cursor *range) {
-    begin_walk(o);
-    cover_units(o, range);
+static void drop(struct oracle *o) {
+    o->stamp++;
+    for (uint32_t n = 0; n < o->covered_count; n++) {
+        o->records[o->covered[n]].mark = o->stamp;
+    }
     for (uint32_t n = 0; n < o->covered_count; n++) {
         const struct oracle_mapping *m = mapping_of(o, o->covered[n]);
         uint32_t heir = m->parent;
@@ -136,56 +120,27 @@ static void drop(struct oracle *o, struct cursor *range) {
     }
 }
 
-void revoke_commit(struct oracle *o, const struct oracle_call *call) {
-    uint8_t rights = 0;
-    const uint32_t pd = call->place == ABI_PHYS        ? (uint32_t)ORACLE_PHYS
-                        : call->place == ABI_PLACE_CAP ? named_pd(o, call->caller, call->pd_selector, &rights)
-                                                       : call->caller;
+bool revoke_plan(struct oracle *o, const struct oracle_call *call) {
     struct cursor range;
-    cursor_init(&range, space_of(o, pd, call->kind), call->base, call->base + (UINT64_C(1) << call->order));
+    cursor_init(&range, space_of(o, o->plan.from, call->kind), call->base, call->base + (UINT64_C(1) << call->order));
     if (call->scope == ABI_DROP) {
-        drop(o, &range);
-        return;
-    }
-    if (call->scope == ABI_SELF) {
+        begin_walk(o);
+        cover_units(o, &range);
+    } else if (call->scope == ABI_SELF) {
         cover_all(o, &range);
     } else {
         cover_below(o, &range);
     }
     if (call->filtered) {
-        keep_subtrees_of(o, named_pd(o, call->caller, call->filter_selector, &rights));
+        keep_subtrees_of(o, o->plan.to);
     }
-    take_rights(o, call->mask);
+    return may_cut(o, call);
 }
 
-void condemn(struct oracle *o, uint32_t pd) {
-    if (!o->pds[pd].dying) {
-        o->pds[pd].dying = true;
-        o->dying[o->dying_count++] = pd;
-    }
-}
-
-static void destroy(struct oracle *o, uint32_t id) {
-    struct pd *pd = &o->pds[id];
-    for (uint8_t kind = 0; kind < ABI_KINDS; kind++) {
-        struct cursor range;
-        cursor_init(&range, &pd->spaces[kind], 0, UINT64_C(1) << pd->spaces[kind].log2);
-        cover_all(o, &range);
-        take_rights(o, kind_rights(kind));
-    }
-    while (pd->first_capability != ORACLE_NONE) {
-        mapping_remove(o, pd->first_capability);
-    }
-    pd->alive = pd->dying = false;
-    o->pd_count--;
-    if (id < o->pd_lowest_free) {
-        o->pd_lowest_free = id;
-    }
-    o->destroyed[o->destroyed_count++] = id;
-}
-
-void destroy_dying(struct oracle *o) {
-    while (o->dying_count > 0) {
-        destroy(o, o->dying[--o->dying_count]);
+void revoke_commit(struct oracle *o, const struct oracle_call *call) {
+    if (call->scope == ABI_DROP) {
+        drop(o);
+    } else {
+        take_rights(o, call->mask);
     }
 }

@@ -29,6 +29,7 @@ static void node_give(struct oracle *o, uint32_t handle) {
 static inline void node_set(struct node *node, unsigned slot, uint32_t value) {
     node->used[slot / 64] |= UINT64_C(1) << slot % 64;
     node->slot[slot] = value;
+    node->count++;
 }
 
 /* The lowest used slot >= from, or NODE_SLOTS. */
@@ -45,7 +46,7 @@ static unsigned node_next(const struct node *node, unsigned from) {
 static inline bool node_clear(struct node *node, unsigned slot) {
     node->slot[slot] = 0;
     node->used[slot / 64] &= ~(UINT64_C(1) << slot % 64);
-    return node->used[slot / 64] == 0 && node_next(node, 0) == NODE_SLOTS;
+    return --node->count == 0;
 }
 
 static inline bool space_insert(struct oracle *o, struct space *space, uint64_t unit, uint32_t index) {
@@ -96,7 +97,31 @@ static inline void space_erase(struct oracle *o, struct space *space, uint64_t u
     }
 }
 
+/* The only node of a space is small enough to be searched word by word. */
+static bool refill_from_only_node(const struct oracle *o, struct cursor *cursor) {
+    if (cursor->space->root == 0) {
+        return false;
+    }
+    const struct node *node = node_at(o, cursor->space->root);
+    while (cursor->next < cursor->end) {
+        const uint64_t word = cursor->next / 64, beyond = (word + 1) * 64;
+        cursor->bits = node->used[word] & (~UINT64_C(0) << cursor->next % 64);
+        if (cursor->end < beyond) {
+            cursor->bits &= (UINT64_C(1) << cursor->end % 64) - 1;
+        }
+        cursor->next = beyond;
+        if (cursor->bits != 0) {
+            cursor->slot = &node->slot[word * 64];
+            return true;
+        }
+    }
+    return false;
+}
+
 bool cursor_refill(const struct oracle *o, struct cursor *cursor) {
+    if (cursor->space->levels == 1) {
+        return refill_from_only_node(o, cursor);
+    }
     while (cursor->next < cursor->end && cursor->space->root != 0) {
         const struct node *node = node_at(o, cursor->space->root);
         unsigned level = cursor->space->levels, found;
@@ -122,18 +147,10 @@ bool cursor_refill(const struct oracle *o, struct cursor *cursor) {
     return false;
 }
 
-void space_clear(struct oracle *o, struct space *space) {
-    while (space->root != 0) {
-        struct cursor cursor;
-        cursor_init(&cursor, space, 0, UINT64_C(1) << space->log2);
-        space_erase(o, space, mapping_of(o, cursor_next(o, &cursor))->unit);
-    }
-}
-
 /* ---- records ---- */
 
 /* Makes a record and puts it into its space, without any links. */
-static inline uint32_t record_make(struct oracle *o, const struct oracle_mapping *as, uint32_t extent) {
+static inline uint32_t record_make(struct oracle *o, const struct oracle_mapping *as) {
     uint32_t index = o->record_free;
     if (index != ORACLE_NONE) {
         o->record_free = o->records[index].next_free;
@@ -143,14 +160,8 @@ static inline uint32_t record_make(struct oracle *o, const struct oracle_mapping
         return ORACLE_NONE;
     }
     struct record *record = &o->records[index];
-    record->mapping.unit = as->unit;
-    record->mapping.resource = as->resource;
-    record->mapping.pd = as->pd;
-    record->mapping.kind = as->kind;
-    record->mapping.rights = as->rights;
-    record->mapping.parent = record->mapping.first_child = ORACLE_NONE;
-    record->mapping.next_sibling = record->mapping.previous_sibling = ORACLE_NONE;
-    record->mapping.extent = extent;
+    record->mapping = *as;
+    record->hash = 0;
     record->mark = 0;
     record->next_capability = record->previous_capability = ORACLE_NONE;
     return space_insert(o, space_of(o, as->pd, as->kind), as->unit, index) ? index : ORACLE_NONE;
@@ -200,32 +211,51 @@ static inline void detach(struct oracle *o, uint32_t index) {
     }
 }
 
-/* What a mapping adds to the digest as it is now. */
-static uint64_t digest_of(const struct oracle *o, uint32_t index) {
-    const struct oracle_mapping *m = mapping_of(o, index);
+/* Adds a mapping, as it is now, to the digest, instead of as it was. */
+static inline void rehash(struct oracle *o, uint32_t index) {
+    struct record *record = &o->records[index];
+    const struct oracle_mapping *m = &record->mapping;
     const struct oracle_mapping *above = m->parent == ORACLE_NONE ? NULL : mapping_of(o, m->parent);
-    uint64_t key = oracle_key(m->pd, m->kind, m->unit, m->resource, m->rights, above ? above->pd : ORACLE_NONE,
-                              above ? above->unit : 0);
-    return oracle_hash_keys(key, 0, 1);
+    const uint64_t key = oracle_key(m->pd, m->kind, m->unit, m->resource, m->rights, above ? above->pd : ORACLE_NONE,
+                                    above ? above->unit : 0);
+    o->digest -= record->hash;
+    record->hash = oracle_hash_keys(key, 0, 1);
+    o->digest += record->hash;
+}
+
+void mapping_rehash(struct oracle *o, uint32_t index) {
+    rehash(o, index);
 }
 
 void mapping_move(struct oracle *o, uint32_t index, uint32_t parent) {
-    o->digest -= digest_of(o, index);
     detach(o, index);
     attach(o, index, parent);
-    o->digest += digest_of(o, index);
+    rehash(o, index);
 }
 
 void mapping_lower(struct oracle *o, uint32_t index, uint8_t rights) {
-    o->digest -= digest_of(o, index);
     mapping_of(o, index)->rights = rights;
-    o->digest += digest_of(o, index);
+    rehash(o, index);
     note_change(o, mapping_of(o, index));
+}
+
+bool mapping_transfer(struct oracle *o, uint32_t index, uint32_t pd, uint64_t unit, uint8_t rights) {
+    struct oracle_mapping *m = mapping_of(o, index);
+    note_change(o, m);
+    space_erase(o, space_of(o, m->pd, m->kind), m->unit);
+    m->pd = pd;
+    m->unit = unit;
+    m->rights = rights;
+    note_change(o, m);
+    return space_insert(o, space_of(o, pd, m->kind), unit, index);
 }
 
 /* ---- extents ---- */
 
 uint32_t extent_make(struct oracle *o, uint64_t first) {
+    if (!o->keeps_extents) {
+        return EXTENT_PHYS;
+    }
     uint32_t extent = o->extent_free;
     if (extent != ORACLE_NONE) {
         o->extent_free = o->extents[extent].next_free;
@@ -248,11 +278,20 @@ static inline void extent_remove(struct oracle *o, uint32_t extent) {
     }
 }
 
+void extent_change(struct oracle *o, uint32_t index, uint32_t extent) {
+    struct oracle_mapping *m = mapping_of(o, index);
+    if (o->keeps_extents) {
+        extent_remove(o, m->extent);
+        m->extent = extent;
+        extent_add(o, extent, m->unit);
+    }
+}
+
 /* ---- capabilities ---- */
 
 static void capability_add(struct oracle *o, uint32_t index) {
     struct record *record = &o->records[index];
-    struct pd *named = &o->pds[record->mapping.resource];
+    struct named *named = named_of(o, (uint32_t)record->mapping.resource);
     record->next_capability = named->first_capability;
     if (named->first_capability != ORACLE_NONE) {
         o->records[named->first_capability].previous_capability = index;
@@ -261,20 +300,21 @@ static void capability_add(struct oracle *o, uint32_t index) {
     named->references++;
 }
 
-/* The kernel holds a reference to root; any other PD does not outlive its last capability. */
+/* The kernel holds a reference to root; nothing else outlives its last capability. */
 static void capability_remove(struct oracle *o, uint32_t index) {
     const struct record *record = &o->records[index];
-    const uint32_t pd = (uint32_t)record->mapping.resource;
+    const uint32_t id = (uint32_t)record->mapping.resource;
+    struct named *named = named_of(o, id);
     if (record->previous_capability != ORACLE_NONE) {
         o->records[record->previous_capability].next_capability = record->next_capability;
     } else {
-        o->pds[pd].first_capability = record->next_capability;
+        named->first_capability = record->next_capability;
     }
     if (record->next_capability != ORACLE_NONE) {
         o->records[record->next_capability].previous_capability = record->previous_capability;
     }
-    if (--o->pds[pd].references == 0 && pd != ORACLE_ROOT) {
-        condemn(o, pd);
+    if (--named->references == 0 && id != ORACLE_ROOT) {
+        condemn(o, id);
     }
 }
 
@@ -285,26 +325,38 @@ void note_change(struct oracle *o, const struct oracle_mapping *mapping) {
         (struct oracle_change){.unit = mapping->unit, .pd = mapping->pd, .kind = mapping->kind};
 }
 
-uint32_t mapping_make(struct oracle *o, uint32_t parent, uint32_t extent, const struct oracle_mapping *as) {
-    const uint32_t index = record_make(o, as, extent);
-    if (index == ORACLE_NONE || as->pd == ORACLE_PHYS) {
+uint32_t mapping_make(struct oracle *o, uint32_t parent, const struct oracle_mapping *as) {
+    const uint32_t index = record_make(o, as);
+    if (index == ORACLE_NONE) {
         return index;
     }
     attach(o, index, parent);
-    extent_add(o, extent, as->unit);
+    if (o->keeps_extents) {
+        extent_add(o, as->extent, as->unit);
+    }
     if (as->kind == ABI_OBJ) {
         capability_add(o, index);
     }
-    o->digest += digest_of(o, index);
+    rehash(o, index);
     note_change(o, as);
     return index;
 }
 
-uint32_t phys_record(struct oracle *o, uint64_t unit) {
-    const uint32_t index = space_at(o, space_of(o, ORACLE_PHYS, ABI_MEM), unit);
-    const struct oracle_mapping as = {
-        .unit = unit, .resource = unit, .pd = ORACLE_PHYS, .kind = ABI_MEM, .rights = ABI_MEM_RIGHTS};
-    return index != ORACLE_NONE ? index : mapping_make(o, ORACLE_NONE, EXTENT_PHYS, &as);
+uint32_t phys_record(struct oracle *o, uint8_t kind, uint64_t unit) {
+    const uint32_t index = space_at(o, space_of(o, ORACLE_PHYS, kind), unit);
+    if (index != ORACLE_NONE) {
+        return index;
+    }
+    return record_make(o, &(struct oracle_mapping){.unit = unit,
+                                                   .resource = unit,
+                                                   .pd = ORACLE_PHYS,
+                                                   .kind = kind,
+                                                   .rights = kind_rights(kind),
+                                                   .parent = ORACLE_NONE,
+                                                   .first_child = ORACLE_NONE,
+                                                   .next_sibling = ORACLE_NONE,
+                                                   .previous_sibling = ORACLE_NONE,
+                                                   .extent = EXTENT_PHYS});
 }
 
 void mapping_remove(struct oracle *o, uint32_t index) {
@@ -313,9 +365,11 @@ void mapping_remove(struct oracle *o, uint32_t index) {
     while (m->first_child != ORACLE_NONE) {
         mapping_move(o, m->first_child, ORACLE_NONE);
     }
-    o->digest -= digest_of(o, index);
+    o->digest -= o->records[index].hash;
     detach(o, index);
-    extent_remove(o, m->extent);
+    if (o->keeps_extents) {
+        extent_remove(o, m->extent);
+    }
     if (m->kind == ABI_OBJ) {
         capability_remove(o, index);
     }
