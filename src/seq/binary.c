@@ -41,6 +41,7 @@ struct context {
     uint8_t cpus;
     uint32_t name_count, hot_count; /* ever noted; the rings keep the last ones */
     uint8_t name[HOT_NAMES];
+    uint8_t runs[SEQ_CPUS]; /* name of the PD that a CPU was last made to run */
     struct hot hot[HOT_RANGES];
 };
 
@@ -130,6 +131,11 @@ static uint32_t hot_ranges(const struct context *context) {
     return context->hot_count < HOT_RANGES ? context->hot_count : HOT_RANGES;
 }
 
+/* Operations that map one range into another. */
+static bool moves_range(const struct seq_op *op) {
+    return op->code == SEQ_DELEGATE || op->code == SEQ_GRANT;
+}
+
 /* One of the PDs made so far; seldom root. */
 static uint8_t likely_name(const struct context *context, uint64_t value) {
     uint32_t count = context->name_count < HOT_NAMES ? context->name_count : HOT_NAMES;
@@ -139,7 +145,9 @@ static uint8_t likely_name(const struct context *context, uint64_t value) {
 /* Root, which holds most capabilities, or a PD that has something mapped. */
 static uint8_t likely_caller(const struct context *context, const struct seq_op *op, uint64_t value) {
     uint32_t count = hot_ranges(context);
-    bool others = op->code == SEQ_DELEGATE || op->code == SEQ_REVOKE || op->code == SEQ_LOOKUP;
+    bool others = moves_range(op) || op->code == SEQ_REVOKE || op->code == SEQ_LOOKUP;
+    if (op->code == SEQ_SWITCH)
+        return likely_name(context, value);
     if (count == 0 || value % 2 || !others)
         return value % 32 == 0 ? likely_name(context, value / 32) : 0;
     uint16_t owner = context->hot[value / 2 % count].owner;
@@ -156,7 +164,7 @@ static struct seq_cap likely_cap(const struct context *context, const struct bit
         return (struct seq_cap){.mode = SEQ_CAP_NONE};
     if (mode == 3 && value % 16 == 0)
         return (struct seq_cap){.mode = SEQ_CAP_SELECTOR, .value = (uint16_t)(value / 16 % 16)};
-    bool pays = op->code == SEQ_CREATE_PD && value % 8;
+    bool pays = (op->code == SEQ_CREATE_PD || op->code == SEQ_CREATE_OBJECT) && value % 8;
     return (struct seq_cap){.mode = SEQ_CAP_NAME, .value = pays ? 0 : likely_name(context, value)};
 }
 
@@ -172,22 +180,24 @@ static uint64_t likely_order(const struct context *context, const struct seq_op 
 static uint64_t likely_mask(const struct seq_op *op, uint64_t value) {
     uint8_t rights = seq_rights(op->kind);
     bool all = value & 0x80 || (value & rights) == 0;
+    if (op->code == SEQ_ACCESS)
+        return op->kind == ABI_MEM ? (uint64_t)ABI_R << value % 3 : ABI_PIO_RIGHTS;
     return all ? rights : value & rights;
 }
 
 /* Small fields, whose likely values need no range. */
 static uint64_t likely_value(const struct context *context, const struct seq_op *op, const struct seq_field *field,
                              uint64_t value) {
-    static const uint8_t kinds[4] = {ABI_MEM, ABI_MEM, ABI_OBJ, ABI_MEM};
+    static const uint8_t kinds[4] = {ABI_MEM, ABI_MEM, ABI_OBJ, ABI_PIO};
     static const uint8_t scopes[4] = {ABI_CHILDREN, ABI_SELF, ABI_DROP, ABI_CHILDREN};
-    bool phys = op->caller == 0 && op->kind == ABI_MEM && op->scope == ABI_CHILDREN;
+    bool phys = op->caller == 0 && op->kind != ABI_OBJ && op->scope == ABI_CHILDREN && op->code != SEQ_GRANT;
     switch (field->type) {
     case SEQ_TYPE_RESULT:
         return value % 8 ? context->name_count % (SEQ_NAMES - 1) + 1 : value / 8 % 4 + 1;
     case SEQ_TYPE_NAME:
         return likely_caller(context, op, value);
     case SEQ_TYPE_KIND:
-        return kinds[value];
+        return op->code == SEQ_ACCESS && kinds[value] == ABI_OBJ ? (uint64_t)ABI_MEM : kinds[value];
     case SEQ_TYPE_SOURCE:
         return phys && value & 1 ? ABI_PHYS : ABI_OWN;
     case SEQ_TYPE_PLACE:
@@ -198,6 +208,11 @@ static uint64_t likely_value(const struct context *context, const struct seq_op 
         return scopes[value];
     case SEQ_TYPE_ORDER:
         return likely_order(context, op, value);
+    case SEQ_TYPE_QUOTA:
+        return context->geometry->pd_pages * (1 + value % 4);
+    case SEQ_TYPE_CPU:
+    case SEQ_TYPE_ON_CPU:
+        return value < context->cpus ? value : 0;
     default:
         return likely_mask(op, value);
     }
@@ -208,7 +223,9 @@ static uint16_t cap_owner(const struct seq_cap *cap) {
 }
 
 /* In whose space the base of an operation lies. */
-static uint16_t base_owner(const struct seq_op *op) {
+static uint16_t base_owner(const struct context *context, const struct seq_op *op) {
+    if (op->code == SEQ_ACCESS)
+        return context->runs[op->cpu];
     if (op->place == ABI_PHYS)
         return HOT_PHYS;
     return op->place == ABI_PLACE_CAP ? cap_owner(&op->pd) : op->caller;
@@ -238,6 +255,12 @@ static uint64_t likely_unit(const struct context *context, const struct seq_op *
     return unit & last & ~(size - 1);
 }
 
+/* A selector to be filled: by the number of the PD that it names; or any. */
+static uint64_t likely_selector(const struct context *context, const struct seq_op *op, uint64_t value) {
+    uint64_t selector = op->code == SEQ_CREATE_PD ? op->name : value / 4 % 64;
+    return value % 4 ? selector & low_bits(context->geometry->obj_log2) : value / 4 % 16;
+}
+
 /* Units come last: they depend on the order, which follows them in the table. */
 static void decode_likely(const struct context *context, const struct bits *bits, struct seq_op *op) {
     const struct seq_operation *operation = &seq_operations[op->code];
@@ -253,12 +276,16 @@ static void decode_likely(const struct context *context, const struct bits *bits
         const struct seq_field *field = &operation->fields[i];
         uint64_t value = take(bits, field->slot);
         bool mapped = op->place != ABI_PHYS;
-        if (field->slot == SEQ_SLOT_DESTINATION && field->type == SEQ_TYPE_UNIT)
+        if (field->slot == SEQ_SLOT_DESTINATION && field->type == SEQ_TYPE_UNIT && op->kind == ABI_PIO)
+            seq_set(op, field, op->base);
+        else if (field->slot == SEQ_SLOT_DESTINATION && field->type == SEQ_TYPE_UNIT)
             seq_set(op, field, likely_unit(context, op, destination_owner(op), value % 4 == 0, value));
         else if (field->type == SEQ_TYPE_UNIT)
-            seq_set(op, field, likely_unit(context, op, base_owner(op), mapped || value % 2, value));
+            seq_set(op, field, likely_unit(context, op, base_owner(context, op), mapped || value % 2, value));
         else if (field->type == SEQ_TYPE_SELECTOR)
-            seq_set(op, field, value % 4 ? op->name & low_bits(context->geometry->obj_log2) : value / 4 % 16);
+            seq_set(op, field, likely_selector(context, op, value));
+        else if (field->type == SEQ_TYPE_PAGES)
+            seq_set(op, field, value % 8);
     }
 }
 
@@ -283,9 +310,11 @@ static void note_range(struct context *context, const struct seq_op *op, uint64_
 static void note(struct context *context, const struct seq_op *op) {
     if (op->code == SEQ_CREATE_PD)
         context->name[context->name_count++ % HOT_NAMES] = op->name;
+    if (op->code == SEQ_SWITCH)
+        context->runs[op->cpu] = op->caller;
     if (op->code == SEQ_REVOKE || (op->code == SEQ_DELEGATE && op->place == ABI_PHYS))
-        note_range(context, op, op->base, base_owner(op));
-    if (op->code == SEQ_DELEGATE)
+        note_range(context, op, op->base, base_owner(context, op));
+    if (moves_range(op))
         note_range(context, op, op->destination, destination_owner(op));
 }
 
@@ -345,9 +374,12 @@ void seq_unpack_ops(struct seq *seq, const uint8_t *bytes, size_t length) {
     seq->count = 0;
     for (size_t at = 0; at < length && seq->count < seq->capacity; at += SEQ_OP_BYTES) {
         uint8_t padded[SEQ_OP_BYTES] = {0};
-        size_t left = length - at;
-        __builtin_memcpy(padded, bytes + at, left < SEQ_OP_BYTES ? left : SEQ_OP_BYTES);
-        struct bits bits = {load(padded), load(padded + 8)};
+        const uint8_t *from = bytes + at;
+        if (length - at < SEQ_OP_BYTES) {
+            __builtin_memcpy(padded, from, length - at);
+            from = padded;
+        }
+        struct bits bits = {load(from), load(from + 8)};
         decode(&context, &bits, &seq->op[seq->count++]);
     }
 }

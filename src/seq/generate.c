@@ -54,7 +54,7 @@ static uint32_t pick_cap(struct generator *generator, uint8_t pd, uint8_t target
         bool wanted = target == ANY_PD || range->resource == target;
         if (target == OTHER_PD)
             wanted = range->resource != range->pd;
-        if (range->kind == ABI_OBJ && holder && wanted && (range->rights & right) == right)
+        if (guess_names_pd(range) && holder && wanted && (range->rights & right) == right)
             return at;
         at = at + 1 < count ? at + 1 : 0;
     }
@@ -64,8 +64,9 @@ static uint32_t pick_cap(struct generator *generator, uint8_t pd, uint8_t target
 /* An argument that stands for this capability: its PD's name if that finds it, else its selector. */
 static struct seq_cap cap_argument(struct generator *generator, uint32_t index) {
     const struct guess_range *range = &generator->guess.range[index];
-    uint8_t target = (uint8_t)range->resource;
-    bool named = can_call(generator, target) && guess_cap(&generator->guess, range->pd, target) == index;
+    uint8_t target = guess_names_pd(range) ? (uint8_t)range->resource : GUESS_PDS;
+    bool named =
+        target < GUESS_PDS && can_call(generator, target) && guess_cap(&generator->guess, range->pd, target) == index;
     if (named && !chance(generator, 12))
         return (struct seq_cap){.mode = SEQ_CAP_NAME, .value = generator->guess.name_of[target]};
     return (struct seq_cap){.mode = SEQ_CAP_SELECTOR, .value = (uint16_t)range->base};
@@ -87,7 +88,10 @@ static uint8_t pick_order(struct generator *generator, uint8_t kind) {
         order = below(generator, level_bits + 3);
     else
         order = level_bits + level_bits + below(generator, 3);
-    return (uint8_t)(order < generator->largest ? order : generator->largest);
+    uint8_t most = seq_space_log2(generator->geometry, kind);
+    if (most > generator->largest)
+        most = generator->largest;
+    return (uint8_t)(order < most ? order : most);
 }
 
 /* A place next to a boundary of a page table or of the space. */
@@ -129,16 +133,23 @@ static uint64_t pick_place(struct generator *generator, uint8_t pd, uint8_t kind
     return base;
 }
 
-static uint64_t pick_frame(struct generator *generator, uint8_t order) {
-    uint64_t frames = generator->geometry->kernel_frame, frame;
-    uint32_t shared = chance(generator, 64) ? pick(generator, ABI_MEM, ANY_PD) : GUESS_NONE;
+/* What PHYS holds of that kind. */
+static uint64_t pick_resource(struct generator *generator, uint8_t kind, uint8_t order) {
+    uint64_t count = kind == ABI_MEM ? generator->geometry->kernel_frame : space_size(generator, kind), resource;
+    uint32_t shared = chance(generator, 64) ? pick(generator, kind, ANY_PD) : GUESS_NONE;
     if (shared != GUESS_NONE)
-        frame = generator->guess.range[shared].resource;
+        resource = generator->guess.range[shared].resource;
     else if (chance(generator, 64))
-        frame = pick_edge(generator, ABI_MEM, order);
+        resource = pick_edge(generator, kind, order);
     else
-        frame = pick_anywhere(generator, ABI_MEM, frames);
-    return frame % frames >> order << order;
+        resource = pick_anywhere(generator, kind, count);
+    return resource % count >> order << order;
+}
+
+static uint8_t pick_kind(struct generator *generator) {
+    if (chance(generator, generator->objects))
+        return ABI_OBJ;
+    return generator->ports && chance(generator, generator->ports) ? ABI_PIO : ABI_MEM;
 }
 
 static uint8_t pick_mask(struct generator *generator, uint8_t kind, bool keep_existence) {
@@ -163,7 +174,7 @@ static void pick_range(struct generator *generator, struct seq_op *op, uint64_t 
         base += align(below(generator, (uint64_t)1 << order), op->order);
     } else if (roll < 7) {
         op->order = (uint8_t)(order + 1 + below(generator, 2));
-    } else if (roll == 7 && op->kind == ABI_MEM && chance(generator, 128)) {
+    } else if (roll == 7 && op->kind != ABI_OBJ && chance(generator, 128)) {
         op->order = space_log2;
     }
     if (op->order > space_log2)
@@ -184,10 +195,24 @@ static bool make_create(struct generator *generator, struct seq_op *op) {
     op->caller = generator->guess.name_of[caller];
     op->pd = cap_argument(generator, cap);
     op->base = pick_place(generator, caller, ABI_OBJ, 0);
+    op->quota = generator->quota;
+    if (generator->guess.accounts && chance(generator, 64))
+        op->quota = (uint16_t)(1 + below(generator, 4 * (uint64_t)generator->quota));
     return true;
 }
 
-/* The receiver of a delegate; self if there is no other. Returns its slot. */
+static bool make_create_object(struct generator *generator, struct seq_op *op) {
+    uint32_t cap = pick_cap(generator, ANY_PD, ANY_PD, ABI_CREATE);
+    if (cap == GUESS_NONE)
+        return false;
+    uint8_t caller = generator->guess.range[cap].pd;
+    op->caller = generator->guess.name_of[caller];
+    op->pd = cap_argument(generator, cap);
+    op->base = pick_place(generator, caller, ABI_OBJ, 0);
+    return true;
+}
+
+/* The receiver of a delegate or grant; self if there is no other. Returns its slot. */
 static uint8_t pick_receiver(struct generator *generator, struct seq_op *op, uint8_t caller) {
     uint32_t cap = pick_cap(generator, caller, chance(generator, 24) ? ANY_PD : OTHER_PD, ABI_MAP);
     if (chance(generator, 40))
@@ -199,13 +224,13 @@ static uint8_t pick_receiver(struct generator *generator, struct seq_op *op, uin
 }
 
 static bool make_delegate(struct generator *generator, struct seq_op *op) {
-    op->kind = chance(generator, generator->objects) ? ABI_OBJ : ABI_MEM;
+    op->kind = pick_kind(generator);
     uint32_t source = pick_deep(generator, op->kind);
     uint8_t caller = GUESS_ROOT;
-    if (op->kind == ABI_MEM && (source == GUESS_NONE || chance(generator, generator->phys))) {
+    if (op->kind != ABI_OBJ && (source == GUESS_NONE || chance(generator, generator->phys))) {
         op->place = ABI_PHYS;
-        op->order = pick_order(generator, ABI_MEM);
-        op->base = pick_frame(generator, op->order);
+        op->order = pick_order(generator, op->kind);
+        op->base = pick_resource(generator, op->kind, op->order);
     } else if (source == GUESS_NONE) {
         return false;
     } else {
@@ -217,6 +242,10 @@ static bool make_delegate(struct generator *generator, struct seq_op *op) {
     uint8_t to = pick_receiver(generator, op, caller);
     if (to == caller && caller != GUESS_ROOT && chance(generator, 128))
         return false; /* rather something that another PD takes part in */
+    if (op->kind == ABI_PIO) {
+        op->destination = op->base; /* anything else is refused, and so is a range where it is already */
+        return to != caller || op->place == ABI_PHYS;
+    }
     if (op->kind == ABI_OBJ) {
         if (to == caller && chance(generator, 208))
             return false;
@@ -233,6 +262,26 @@ static bool make_delegate(struct generator *generator, struct seq_op *op) {
         generator->repeat = 1 + (uint32_t)below(generator, (1 << REPEAT_LOG2) - 1);
     }
     return true;
+}
+
+static bool make_grant(struct generator *generator, struct seq_op *op) {
+    op->kind = pick_kind(generator);
+    uint32_t source = pick_deep(generator, op->kind);
+    if (source == GUESS_NONE)
+        return false;
+    const struct guess_range *range = &generator->guess.range[source];
+    uint8_t caller = range->pd;
+    if (op->kind == ABI_OBJ && caller == GUESS_ROOT && range->parent == GUESS_NONE && !chance(generator, 48))
+        return false; /* or root would soon hold nothing */
+    pick_range(generator, op, range->base, range->order);
+    op->caller = generator->guess.name_of[caller];
+    op->mask = chance(generator, 160) ? seq_rights(op->kind) : pick_mask(generator, op->kind, true);
+    uint8_t to = pick_receiver(generator, op, caller);
+    if (op->kind == ABI_PIO)
+        op->destination = op->base;
+    else
+        op->destination = pick_place(generator, to, op->kind, op->order);
+    return to != caller || op->kind == ABI_MEM;
 }
 
 /* Whose range it is that a revoke names, and through what. */
@@ -257,7 +306,7 @@ static bool pick_revoke_place(struct generator *generator, struct seq_op *op, ui
 static bool make_revoke(struct generator *generator, struct seq_op *op) {
     static const uint8_t scopes[8] = {ABI_CHILDREN, ABI_CHILDREN, ABI_CHILDREN, ABI_SELF,
                                       ABI_SELF,     ABI_SELF,     ABI_DROP,     ABI_CHILDREN};
-    op->kind = chance(generator, generator->objects) ? ABI_OBJ : ABI_MEM;
+    op->kind = pick_kind(generator);
     op->scope = scopes[below(generator, 8)];
     op->mask = pick_mask(generator, op->kind, false);
     uint32_t index = pick(generator, op->kind, ANY_PD);
@@ -270,7 +319,7 @@ static bool make_revoke(struct generator *generator, struct seq_op *op) {
     bool orphan = range->parent == GUESS_NONE;
     if (op->kind == ABI_OBJ && orphan && !chance(generator, 32))
         op->scope = ABI_CHILDREN; /* or whole PDs would vanish too often */
-    if (op->kind == ABI_MEM && op->scope == ABI_CHILDREN && (orphan ? chance(generator, 128) : chance(generator, 32))) {
+    if (op->kind != ABI_OBJ && op->scope == ABI_CHILDREN && (orphan ? chance(generator, 128) : chance(generator, 32))) {
         pick_range(generator, op, range->resource, range->order);
         pick_revoke_place(generator, op, GUESS_ROOT, child_pd);
         op->place = ABI_PHYS;
@@ -296,8 +345,77 @@ static bool make_destroy(struct generator *generator, struct seq_op *op) {
     return true;
 }
 
+/* Mostly less than there is, so that the account does not run dry at once. */
+static bool make_move_quota(struct generator *generator, struct seq_op *op) {
+    uint32_t from = pick_cap(generator, ANY_PD, ANY_PD, ABI_QUOTA);
+    if (from == GUESS_NONE)
+        return false;
+    const struct guess_range *range = &generator->guess.range[from];
+    uint32_t to = pick_cap(generator, range->pd, ANY_PD, ABI_QUOTA), pages = generator->guess.pages[range->resource];
+    op->caller = generator->guess.name_of[range->pd];
+    op->pd = cap_argument(generator, from);
+    op->filter = cap_argument(generator, to);
+    op->base = pages ? 1 + below(generator, chance(generator, 224) ? (pages + 3) / 4 : pages) : 0;
+    return pages && range->resource != generator->guess.range[to].resource;
+}
+
+/* A CPU that runs something, from a random one on; or any. */
+static uint8_t pick_busy_cpu(struct generator *generator) {
+    uint8_t cpus = generator->cpus, first = (uint8_t)below(generator, cpus);
+    for (uint8_t i = 0; i < cpus; i++) {
+        uint8_t cpu = (uint8_t)((first + i) % cpus);
+        if (generator->guess.runs[cpu] < GUESS_PDS)
+            return cpu;
+    }
+    return first;
+}
+
+/* What was accessed before is accessed again: it may have been taken away meanwhile. */
+static bool make_access(struct generator *generator, struct seq_op *op) {
+    uint32_t seen = generator->seen_count < GENERATOR_SEEN ? generator->seen_count : GENERATOR_SEEN;
+    if (seen && chance(generator, 112)) {
+        *op = generator->seen[below(generator, seen)];
+        return true;
+    }
+    op->kind = pick_kind(generator);
+    if (op->kind == ABI_OBJ)
+        op->kind = ABI_MEM;
+    op->cpu = pick_busy_cpu(generator);
+    op->mask = (uint8_t)(op->kind == ABI_MEM ? ABI_R << below(generator, 3) : ABI_PIO_RIGHTS);
+    uint8_t pd = generator->guess.runs[op->cpu];
+    uint32_t index = pd < GUESS_PDS ? pick(generator, op->kind, pd) : GUESS_NONE;
+    if (index == GUESS_NONE) {
+        op->base = pick_anywhere(generator, op->kind, space_size(generator, op->kind));
+        return false;
+    }
+    const struct guess_range *range = &generator->guess.range[index];
+    op->base = range->base + below(generator, (uint64_t)1 << range->order);
+    if (!(range->rights & op->mask) && !chance(generator, 48))
+        op->mask = range->rights & ABI_R ? ABI_R : range->rights;
+    generator->seen[generator->seen_count++ % GENERATOR_SEEN] = *op;
+    return true;
+}
+
+/* Some PD that is alive and has a name; often one with something mapped. */
+static bool make_switch(struct generator *generator, struct seq_op *op) {
+    uint32_t index = pick(generator, ABI_MEM, ANY_PD);
+    uint8_t slot = (uint8_t)below(generator, GUESS_PDS);
+    if (index != GUESS_NONE && chance(generator, 160))
+        slot = generator->guess.range[index].pd;
+    for (uint32_t i = 0; i < GUESS_PDS && !(generator->guess.alive >> slot & 1 && can_call(generator, slot)); i++)
+        slot = (uint8_t)((slot + 1) % GUESS_PDS);
+    op->cpu = (uint8_t)below(generator, generator->cpus);
+    op->caller = generator->guess.name_of[slot];
+    return true;
+}
+
+static bool make_oom(struct generator *generator, struct seq_op *op) {
+    op->mask = (uint8_t)(1 + below(generator, chance(generator, 192) ? 4 : 24));
+    return true;
+}
+
 static bool make_lookup(struct generator *generator, struct seq_op *op) {
-    op->kind = chance(generator, generator->objects) ? ABI_OBJ : ABI_MEM;
+    op->kind = pick_kind(generator);
     uint32_t index = pick(generator, op->kind, ANY_PD);
     if (index == GUESS_NONE)
         return true;
@@ -320,15 +438,19 @@ static uint8_t pick_code(struct generator *generator, uint32_t position, uint32_
     for (uint32_t code = 0; code < SEQ_CODES; code++)
         total += weight[code];
     uint32_t code = 0;
-    for (uint64_t left = total ? below(generator, total) : 0; code < SEQ_LOOKUP && left >= weight[code]; code++)
+    for (uint64_t left = total ? below(generator, total) : 0; code < SEQ_CODES - 1 && left >= weight[code]; code++)
         left -= weight[code];
     return (uint8_t)code;
 }
 
 static bool make(struct generator *generator, struct seq_op *op, uint8_t code) {
     static bool (*const makers[SEQ_CODES])(struct generator *, struct seq_op *) = {
-        [SEQ_CREATE_PD] = make_create,   [SEQ_DELEGATE] = make_delegate, [SEQ_REVOKE] = make_revoke,
-        [SEQ_DESTROY_PD] = make_destroy, [SEQ_LOOKUP] = make_lookup,
+        [SEQ_CREATE_PD] = make_create, [SEQ_DELEGATE] = make_delegate,
+        [SEQ_REVOKE] = make_revoke,    [SEQ_DESTROY_PD] = make_destroy,
+        [SEQ_LOOKUP] = make_lookup,    [SEQ_CREATE_OBJECT] = make_create_object,
+        [SEQ_GRANT] = make_grant,      [SEQ_MOVE_QUOTA] = make_move_quota,
+        [SEQ_ACCESS] = make_access,    [SEQ_SWITCH] = make_switch,
+        [SEQ_OOM] = make_oom,
     };
     seq_blank(op, code);
     return makers[code](generator, op);
@@ -347,15 +469,16 @@ static bool make_repeat(struct generator *generator, struct seq_op *op) {
     return inside;
 }
 
-/* A capability of the caller that lacks a right that is needed. False: it has none. */
+/* A capability of the caller that lacks a right that is needed, or names no PD. False: it has none. */
 static bool take_weak_cap(struct generator *generator, struct seq_op *op, uint8_t caller) {
-    static const uint8_t needed[SEQ_CODES] = {[SEQ_CREATE_PD] = ABI_CREATE,
-                                              [SEQ_DELEGATE] = ABI_MAP,
-                                              [SEQ_REVOKE] = ABI_REVOKE_RIGHT,
-                                              [SEQ_DESTROY_PD] = ABI_DESTROY};
+    static const uint8_t needed[SEQ_CODES] = {
+        [SEQ_CREATE_PD] = ABI_CREATE,   [SEQ_DELEGATE] = ABI_MAP,         [SEQ_REVOKE] = ABI_REVOKE_RIGHT,
+        [SEQ_DESTROY_PD] = ABI_DESTROY, [SEQ_CREATE_OBJECT] = ABI_CREATE, [SEQ_GRANT] = ABI_MAP,
+        [SEQ_MOVE_QUOTA] = ABI_QUOTA};
     for (uint32_t i = 0; i < generator->guess.count; i++) {
         const struct guess_range *range = &generator->guess.range[i];
-        if (range->kind != ABI_OBJ || range->pd != caller || range->rights & needed[op->code])
+        bool fits = guess_names_pd(range) && range->rights & needed[op->code];
+        if (range->kind != ABI_OBJ || range->pd != caller || fits)
             continue;
         op->pd = cap_argument(generator, i);
         if (op->code == SEQ_REVOKE) {
@@ -370,27 +493,37 @@ static bool take_weak_cap(struct generator *generator, struct seq_op *op, uint8_
 /* Aims at a capability that is too weak, or at an occupied place. False: there is none. */
 static bool make_refused(struct generator *generator, struct seq_op *op) {
     uint8_t caller = generator->guess.slot_of[op->caller];
-    if (caller == GUESS_PDS || op->code == SEQ_LOOKUP)
+    bool fills = op->code == SEQ_DELEGATE || op->code == SEQ_GRANT;
+    if (caller == GUESS_PDS || op->code == SEQ_LOOKUP || !seq_is_call(op->code))
         return false;
     if (chance(generator, 128) && take_weak_cap(generator, op, caller))
         return true;
-    uint32_t there = pick(generator, op->code == SEQ_DELEGATE ? op->kind : ABI_OBJ, caller);
+    uint32_t there = pick(generator, fills ? op->kind : ABI_OBJ, caller);
     if (there == GUESS_NONE)
         return false;
-    if (op->code == SEQ_CREATE_PD) {
+    if (op->code == SEQ_CREATE_PD || op->code == SEQ_CREATE_OBJECT) {
         op->base = generator->guess.range[there].base;
         return true;
     }
-    if (op->code != SEQ_DELEGATE)
+    if (!fills)
         return false;
     op->pd = (struct seq_cap){0};
     op->destination = align(generator->guess.range[there].base, op->order);
     return true;
 }
 
+/* All but the CPU, of which none is wrong, and the quota where there are no accounts. */
+static uint32_t fields_in_play(const struct generator *generator, const struct seq_operation *operation) {
+    uint32_t count = operation->field_count;
+    while (operation->fields[count - 1].type == SEQ_TYPE_ON_CPU ||
+           (operation->fields[count - 1].type == SEQ_TYPE_QUOTA && !generator->guess.accounts))
+        count--;
+    return count;
+}
+
 static void make_mistake(struct generator *generator, struct seq_op *op) {
     const struct seq_operation *operation = &seq_operations[op->code];
-    uint32_t at = (uint32_t)below(generator, operation->field_count);
+    uint32_t at = (uint32_t)below(generator, fields_in_play(generator, operation));
     if (chance(generator, 96) || !make_refused(generator, op))
         seq_spoil(generator->geometry, generator->random, op, &operation->fields[at]);
 }
@@ -399,7 +532,8 @@ static void make_mistake(struct generator *generator, struct seq_op *op) {
 static void fit(const struct generator *generator, struct seq_op *op, uint64_t to_come) {
     uint64_t left = generator->units_left;
     if (!seq_fit(generator->geometry, op, generator->delegated, left > to_come ? left - to_come : left != 0))
-        *op = (struct seq_op){.code = SEQ_LOOKUP, .caller = op->caller, .kind = op->kind, .base = op->base};
+        *op = (struct seq_op){
+            .code = SEQ_LOOKUP, .caller = op->caller, .kind = op->kind, .cpu = op->cpu, .base = op->base};
 }
 
 static void charge(struct generator *generator, const struct seq_op *op) {
@@ -411,32 +545,53 @@ static void charge(struct generator *generator, const struct seq_op *op) {
 
 static void draw_weights(struct generator *generator, uint32_t operations) {
     static const uint8_t factors[8] = {0, 1, 2, 2, 2, 4, 4, 8};
-    uint32_t all = (1u << SEQ_CODES) - 1, total = 0;
-    all = (1u << SEQ_CREATE_OBJECT) - 1;
-    operations &= all;
-    if (operations == 0)
-        operations = all;
-    __builtin_memset(generator->weight, 0, sizeof(generator->weight));
-    for (uint32_t code = 0; code < SEQ_CREATE_OBJECT; code++) {
-        uint32_t factor = factors[below(generator, 8)];
+    uint32_t total = 0;
+    for (uint32_t code = 0; code < SEQ_CODES; code++) {
+        bool allowed = operations >> code & 1;
+        uint32_t factor = allowed || code <= SEQ_LOOKUP ? factors[below(generator, 8)] : 0;
         if (code == SEQ_DELEGATE && factor < 2)
             factor = 2; /* without it nothing else has an effect */
-        if (code == SEQ_LOOKUP && factor > 2)
+        if ((code == SEQ_LOOKUP || !seq_is_call((uint8_t)code)) && factor > 2)
             factor = 2; /* changes nothing */
-        generator->weight[code] = operations >> code & 1 ? seq_operations[code].weight * factor : 0;
+        generator->weight[code] = allowed ? seq_operations[code].weight * factor : 0;
         total += generator->weight[code];
     }
     for (uint32_t code = 0; code < SEQ_CODES && total == 0; code++)
         generator->weight[code] = operations >> code & 1;
 }
 
+static void draw_kinds(struct generator *generator, uint32_t kinds, uint64_t dice) {
+    kinds &= (1u << ABI_KINDS) - 1;
+    if (kinds == 0)
+        kinds = (1u << ABI_KINDS) - 1;
+    bool memory = kinds >> ABI_MEM & 1, ports = kinds >> ABI_PIO & 1, objects = kinds >> ABI_OBJ & 1;
+    generator->guess.kinds = kinds | 1u << ABI_OBJ | 1u << ABI_MEM;
+    generator->objects = (uint8_t)(dice >> 40 & 3 ? 40 + (dice >> 42 & 63) : 0);
+    if (!objects)
+        generator->objects = 0;
+    else if (!memory && !ports)
+        generator->objects = UINT8_MAX;
+    generator->ports = (uint16_t)(dice >> 50 & 3 ? 24 + (dice >> 52 & 63) : 0);
+    if (!ports)
+        generator->ports = 0;
+    else if (!memory)
+        generator->ports = 256;
+}
+
+uint32_t generator_operations(const struct seq_profile *profile) {
+    uint32_t operations = profile->operations & ((1u << SEQ_CODES) - 1), calls = (1u << SEQ_ACCESS) - 1;
+    if (operations)
+        return operations;
+    return profile->cpus > 1 ? calls | 1u << SEQ_ACCESS | 1u << SEQ_SWITCH : calls;
+}
+
 void generator_begin(struct generator *generator, const struct seq_geometry *geometry, struct seq_random *random,
                      const struct seq_profile *profile) {
-    uint32_t kinds = profile->kinds & (1u << ABI_MEM | 1u << ABI_OBJ);
+    uint32_t operations = generator_operations(profile);
     generator->random = random;
     generator->geometry = geometry;
     guess_begin(&generator->guess, geometry);
-    draw_weights(generator, profile->operations);
+    draw_weights(generator, operations);
     uint64_t dice = seq_random_next(random);
     generator->late_revoke = dice & 1;
     generator->mistakes = (uint8_t)(16 + (dice >> 1 & 31));
@@ -444,16 +599,19 @@ void generator_begin(struct generator *generator, const struct seq_geometry *geo
     generator->phys = (uint8_t)(32 + (dice >> 16 & 127));
     generator->deep = (uint8_t)(dice >> 24);
     generator->remote = (uint8_t)(dice >> 32 & 191);
-    generator->objects = (uint8_t)(dice >> 40 & 3 ? 40 + (dice >> 42 & 63) : 0);
     generator->largest = dice >> 48 & 1 ? geometry->phys_log2 : (uint8_t)(geometry->level_bits + (dice >> 49 & 1));
-    if (kinds == 1u << ABI_MEM)
-        generator->objects = 0;
-    else if (kinds == 1u << ABI_OBJ)
-        generator->objects = UINT8_MAX;
+    draw_kinds(generator, profile->kinds, dice);
+    generator->guess.accounts = operations >> SEQ_MOVE_QUOTA & 1;
+    generator->quota = (uint8_t)(2 * geometry->pd_pages);
+    generator->cpus = profile->cpus > 1 ? profile->cpus : 1;
+    if (generator->cpus > SEQ_CPUS)
+        generator->cpus = SEQ_CPUS;
+    generator->elsewhere = (uint16_t)(dice >> 58 & 3 ? 16 + (dice >> 60 & 7) * 16 : 0);
     generator->units_left = profile->unit_budget ? profile->unit_budget : UINT64_MAX;
     generator->delegated = 0;
     generator->repeat = 0;
     generator->next_name = 1;
+    generator->seen_count = 0;
 }
 
 void generator_next(struct generator *generator, struct seq_op *op, uint32_t position, uint32_t count) {
@@ -463,10 +621,15 @@ void generator_next(struct generator *generator, struct seq_op *op, uint32_t pos
         if (mistake)
             make_mistake(generator, op);
         fit(generator, op, count - position - 1);
-        done = guess_apply(&generator->guess, op) || mistake || (made && op->code == SEQ_LOOKUP);
+        bool observes = op->code == SEQ_LOOKUP || op->code == SEQ_ACCESS || op->code == SEQ_OOM;
+        done = guess_apply(&generator->guess, op) || mistake || (made && observes);
         if (mistake || !done)
             generator->repeat = 0;
     }
+    if (generator->cpus > 1 && seq_is_call(op->code) && chance(generator, generator->elsewhere))
+        op->cpu = (uint8_t)below(generator, generator->cpus);
+    if (op->cpu >= generator->cpus)
+        op->cpu = 0; /* a mistake */
     charge(generator, op);
     generator->last = *op;
 }
@@ -474,6 +637,7 @@ void generator_next(struct generator *generator, struct seq_op *op, uint32_t pos
 void seq_generate(struct seq *seq, struct seq_random *random, const struct seq_profile *profile, uint32_t count) {
     struct generator generator;
     generator_begin(&generator, seq->geometry, random, profile);
+    seq->cpus = generator.cpus;
     seq->count = count < seq->capacity ? count : seq->capacity;
     __builtin_memset(&seq->meta, 0, sizeof(seq->meta));
     for (uint32_t i = 0; i < seq->count; i++)

@@ -9,7 +9,7 @@ static bool overlaps(uint64_t a, uint8_t a_order, uint64_t b, uint8_t b_order) {
 }
 
 static bool is_range(const struct guess *guess, uint8_t kind, uint64_t base, uint8_t order) {
-    if (kind != ABI_MEM && kind != ABI_OBJ)
+    if (!(guess->kinds >> kind & 1))
         return false;
     uint8_t space_log2 = seq_space_log2(guess->geometry, kind);
     return order <= space_log2 && base >> space_log2 == 0 && base >> order << order == base;
@@ -45,7 +45,7 @@ static uint32_t resolve(const struct guess *guess, uint8_t caller, const struct 
 /* The slot of the PD that an argument names, if the capability has the right (0: any); otherwise GUESS_PDS. */
 static uint8_t resolve_pd(const struct guess *guess, uint8_t caller, const struct seq_cap *cap, uint8_t right) {
     uint32_t index = resolve(guess, caller, cap);
-    if (index == GUESS_NONE || (guess->range[index].rights & right) != right)
+    if (index == GUESS_NONE || !guess_names_pd(&guess->range[index]) || (guess->range[index].rights & right) != right)
         return GUESS_PDS;
     return (uint8_t)guess->range[index].resource;
 }
@@ -70,10 +70,25 @@ static void compact(struct guess *guess) {
 static uint32_t unnamed(const struct guess *guess) {
     uint32_t named = 1u << GUESS_ROOT;
     for (uint32_t i = 0; i < guess->count; i++) {
-        if (guess->range[i].kind == ABI_OBJ)
+        if (guess_names_pd(&guess->range[i]))
             named |= 1u << guess->range[i].resource;
     }
     return guess->alive & ~named;
+}
+
+/* The account goes to the payer, or to root if that is gone; a CPU that ran the PD runs none. */
+static void bury(struct guess *guess, uint8_t slot) {
+    uint8_t heir = guess->payer[slot];
+    if (guess->name_of[slot])
+        guess->slot_of[guess->name_of[slot]] = GUESS_PDS;
+    if (!(guess->alive >> heir & 1))
+        heir = GUESS_ROOT;
+    guess->pages[heir] += guess->pages[slot];
+    guess->pages[slot] = 0;
+    for (uint32_t cpu = 0; cpu < SEQ_CPUS; cpu++) {
+        if (guess->runs[cpu] == slot)
+            guess->runs[cpu] = GUESS_PDS;
+    }
 }
 
 /* Destroys these PDs, and whatever loses its last capability by that. */
@@ -81,39 +96,61 @@ static void destroy(struct guess *guess, uint32_t dying) {
     while (dying) {
         for (uint32_t i = 0; i < guess->count; i++) {
             struct guess_range *range = &guess->range[i];
-            bool inside = dying >> range->pd & 1 || (range->kind == ABI_OBJ && dying >> range->resource & 1);
+            bool inside = dying >> range->pd & 1 || (guess_names_pd(range) && dying >> range->resource & 1);
             if (inside || (range->parent != GUESS_NONE && !guess->range[range->parent].rights))
                 range->rights = 0;
         }
         compact(guess);
-        for (uint8_t slot = 0; slot < GUESS_PDS; slot++) {
-            if (dying >> slot & 1 && guess->name_of[slot])
-                guess->slot_of[guess->name_of[slot]] = GUESS_PDS;
-        }
         guess->alive &= ~dying;
+        for (uint8_t slot = 0; slot < GUESS_PDS; slot++) {
+            if (dying >> slot & 1)
+                bury(guess, slot);
+        }
         dying = unnamed(guess);
     }
 }
 
-static bool apply_create(struct guess *guess, const struct seq_op *op, uint8_t caller) {
-    uint8_t payer = resolve_pd(guess, caller, &op->pd, ABI_CREATE);
-    uint8_t old = guess->slot_of[op->name], slot = 0;
-    guess->slot_of[op->name] = GUESS_PDS;
-    if (old < GUESS_PDS)
-        guess->name_of[old] = 0;
-    while (slot < GUESS_PDS && guess->alive >> slot & 1)
-        slot++;
-    if (slot == GUESS_PDS || payer == GUESS_PDS || guess->count == GUESS_RANGES)
-        return false;
+/* The name stands for nothing any more. */
+static void forget(struct guess *guess, uint8_t name) {
+    if (guess->slot_of[name] < GUESS_PDS)
+        guess->name_of[guess->slot_of[name]] = 0;
+    guess->slot_of[name] = GUESS_PDS;
+}
+
+/* Puts a root mapping of that resource at the selector to be filled. False: it cannot be. */
+static bool fill_selector(struct guess *guess, const struct seq_op *op, uint8_t caller, uint64_t resource) {
     if (!is_range(guess, ABI_OBJ, op->base, 0) || guess_occupied(guess, caller, ABI_OBJ, op->base, 0))
         return false;
     struct guess_range range = {.base = op->base,
-                                .resource = slot,
+                                .resource = resource,
                                 .parent = GUESS_NONE,
                                 .pd = caller,
                                 .kind = ABI_OBJ,
                                 .rights = ABI_OBJ_RIGHTS};
     add_range(guess, &range);
+    return true;
+}
+
+static bool apply_create_object(struct guess *guess, const struct seq_op *op, uint8_t caller) {
+    uint8_t payer = resolve_pd(guess, caller, &op->pd, ABI_CREATE);
+    return payer < GUESS_PDS && guess->count < GUESS_RANGES && fill_selector(guess, op, caller, GUESS_OBJECT);
+}
+
+static bool apply_create(struct guess *guess, const struct seq_op *op, uint8_t caller) {
+    uint8_t payer = resolve_pd(guess, caller, &op->pd, ABI_CREATE), slot = 0;
+    forget(guess, op->name);
+    while (slot < GUESS_PDS && guess->alive >> slot & 1)
+        slot++;
+    if (slot == GUESS_PDS || payer == GUESS_PDS || guess->count == GUESS_RANGES)
+        return false;
+    if (guess->accounts && (op->quota == 0 || op->quota > guess->pages[payer]))
+        return false;
+    if (!fill_selector(guess, op, caller, slot))
+        return false;
+    uint32_t pages = op->quota < guess->pages[payer] ? op->quota : guess->pages[payer];
+    guess->pages[payer] -= pages;
+    guess->pages[slot] = pages;
+    guess->payer[slot] = payer;
     guess->alive |= 1u << slot;
     guess->slot_of[op->name] = slot;
     guess->name_of[slot] = op->name;
@@ -135,42 +172,59 @@ static bool child_of(const struct guess *guess, const struct seq_op *op, uint8_t
     child->rights = source->rights & op->mask;
     child->parent = (uint16_t)index;
     child->depth = (uint8_t)(source->depth < UINT8_MAX ? source->depth + 1 : UINT8_MAX);
-    if (op->kind == ABI_MEM)
+    if (op->kind != ABI_OBJ)
         child->resource += first - source->base;
     return true;
 }
 
 static bool apply_delegate_phys(struct guess *guess, const struct seq_op *op, uint8_t caller, uint8_t to) {
-    if (caller != GUESS_ROOT || op->kind != ABI_MEM || !(op->mask & ABI_R) ||
-        op->base >= guess->geometry->kernel_frame || guess_occupied(guess, to, ABI_MEM, op->destination, op->order))
+    if (caller != GUESS_ROOT || op->kind == ABI_OBJ || !exists(op->kind, op->mask) ||
+        (op->kind == ABI_MEM && op->base >= guess->geometry->kernel_frame) ||
+        guess_occupied(guess, to, op->kind, op->destination, op->order))
         return false;
     struct guess_range range = {.base = op->destination,
                                 .resource = op->base,
                                 .parent = GUESS_NONE,
                                 .pd = to,
-                                .kind = ABI_MEM,
+                                .kind = op->kind,
                                 .order = op->order,
                                 .rights = op->mask};
     add_range(guess, &range);
     return true;
 }
 
-static bool apply_delegate(struct guess *guess, const struct seq_op *op, uint8_t caller) {
+/* The slot of the PD that a delegate or grant fills, or GUESS_PDS if it is refused. */
+static uint8_t receiver(const struct guess *guess, const struct seq_op *op, uint8_t caller) {
     if (!is_range(guess, op->kind, op->base, op->order) || !is_range(guess, op->kind, op->destination, op->order))
-        return false;
-    uint8_t to = op->pd.mode == SEQ_CAP_NONE ? caller : resolve_pd(guess, caller, &op->pd, ABI_MAP);
-    if (!is_mask(op->kind, op->mask) || op->place > ABI_PHYS || to == GUESS_PDS)
+        return GUESS_PDS;
+    if (op->kind == ABI_PIO && op->destination != op->base)
+        return GUESS_PDS;
+    if (!is_mask(op->kind, op->mask) || op->place > (op->code == SEQ_GRANT ? ABI_OWN : ABI_PHYS))
+        return GUESS_PDS;
+    return op->pd.mode == SEQ_CAP_NONE ? caller : resolve_pd(guess, caller, &op->pd, ABI_MAP);
+}
+
+static bool is_free(const struct guess *guess, const struct seq_op *op, uint8_t caller, uint8_t to) {
+    struct guess_range child;
+    if (!guess_occupied(guess, to, op->kind, op->destination, op->order))
+        return true;
+    for (uint32_t i = 0; i < guess->count; i++) {
+        if (child_of(guess, op, caller, i, &child) && guess_occupied(guess, to, op->kind, child.base, child.order))
+            return false;
+    }
+    return true;
+}
+
+static bool apply_delegate(struct guess *guess, const struct seq_op *op, uint8_t caller) {
+    uint8_t to = receiver(guess, op, caller);
+    if (to == GUESS_PDS)
         return false;
     if (op->place == ABI_PHYS)
         return apply_delegate_phys(guess, op, caller, to);
     uint32_t count = guess->count;
     struct guess_range child;
-    if (guess_occupied(guess, to, op->kind, op->destination, op->order)) {
-        for (uint32_t i = 0; i < count; i++) {
-            if (child_of(guess, op, caller, i, &child) && guess_occupied(guess, to, op->kind, child.base, child.order))
-                return false;
-        }
-    }
+    if (!is_free(guess, op, caller, to))
+        return false;
     for (uint32_t i = 0; i < count; i++) {
         if (!child_of(guess, op, caller, i, &child))
             continue;
@@ -197,7 +251,7 @@ static void mark_covered(struct guess *guess, const struct seq_op *op, uint8_t p
             cover->resource = range->resource > op->base ? range->resource : op->base;
         } else if (range->pd == place && overlaps(op->base, op->order, range->base, range->order)) {
             cover->covered = true;
-            if (op->kind == ABI_MEM && op->base > range->base)
+            if (op->kind != ABI_OBJ && op->base > range->base)
                 cover->resource += op->base - range->base;
         } else if (descends) {
             cover->order = range->order < above->order ? range->order : above->order;
@@ -218,6 +272,49 @@ static void cut(struct guess_range *range, const struct guess_cover *cover) {
         range->base += half;
         range->resource += half;
     }
+}
+
+/* Moves the part of a range that a grant names. */
+static void move_range(struct guess *guess, const struct seq_op *op, uint32_t index, const struct guess_range *child) {
+    struct guess_range *source = &guess->range[index], moved = *child;
+    moved.parent = source->parent;
+    moved.depth = source->depth;
+    if (source->order <= op->order) {
+        *source = moved;
+        guess->cover[index].covered = true;
+    } else if (guess->count < GUESS_RANGES) {
+        const struct guess_cover cover = {.resource = child->resource, .order = child->order};
+        add_range(guess, &moved);
+        cut(source, &cover);
+    }
+}
+
+static bool apply_grant(struct guess *guess, const struct seq_op *op, uint8_t caller) {
+    uint8_t to = receiver(guess, op, caller);
+    uint32_t count = guess->count;
+    struct guess_range child;
+    bool changed = false;
+    if (to == GUESS_PDS || !is_free(guess, op, caller, to))
+        return false;
+    for (uint32_t i = 0; i < count; i++) {
+        guess->cover[i].covered = false;
+        if (!child_of(guess, op, caller, i, &child))
+            continue;
+        child.pd = to;
+        move_range(guess, op, i, &child);
+        changed = true;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        struct guess_range *range = &guess->range[i];
+        if (range->parent == GUESS_NONE || !guess->cover[range->parent].covered)
+            continue;
+        guess->cover[i].covered = true;
+        range->rights &= op->mask;
+        if (!exists(range->kind, range->rights))
+            range->rights = 0;
+    }
+    compact(guess);
+    return changed;
 }
 
 static bool lose_covered(struct guess *guess, const struct seq_op *op) {
@@ -244,7 +341,7 @@ static bool apply_revoke(struct guess *guess, const struct seq_op *op, uint8_t c
     bool filtered = op->filter.mode != SEQ_CAP_NONE;
     if (op->scope > ABI_DROP || op->place > ABI_PLACE_CAP)
         return false;
-    if (op->place == ABI_PHYS && (caller != GUESS_ROOT || op->kind != ABI_MEM || op->scope != ABI_CHILDREN))
+    if (op->place == ABI_PHYS && (caller != GUESS_ROOT || op->kind == ABI_OBJ || op->scope != ABI_CHILDREN))
         return false;
     if (filtered && (op->scope != ABI_CHILDREN || op->place == ABI_PLACE_CAP))
         return false;
@@ -272,10 +369,61 @@ static bool apply_destroy(struct guess *guess, const struct seq_op *op, uint8_t 
     return true;
 }
 
+static bool apply_move_quota(struct guess *guess, const struct seq_op *op, uint8_t caller) {
+    uint8_t from = resolve_pd(guess, caller, &op->pd, ABI_QUOTA);
+    uint8_t to = resolve_pd(guess, caller, &op->filter, ABI_QUOTA);
+    if (from == GUESS_PDS || to == GUESS_PDS || op->base > guess->pages[from])
+        return false;
+    guess->pages[from] -= (uint32_t)op->base;
+    guess->pages[to] += (uint32_t)op->base;
+    return from != to && op->base != 0;
+}
+
+static bool apply_switch(struct guess *guess, const struct seq_op *op) {
+    uint8_t slot = guess->slot_of[op->caller], *runs = &guess->runs[op->cpu % SEQ_CPUS];
+    bool changed = slot < GUESS_PDS && *runs != slot;
+    if (changed)
+        *runs = slot;
+    return changed;
+}
+
+/* Operations that fail when their first allocation does. */
+static bool allocates(const struct seq_op *op) {
+    return op->code == SEQ_CREATE_PD || op->code == SEQ_CREATE_OBJECT || op->code == SEQ_DELEGATE;
+}
+
+static bool apply_call(struct guess *guess, const struct seq_op *op, uint8_t caller) {
+    switch (op->code) {
+    case SEQ_CREATE_PD:
+        return apply_create(guess, op, caller);
+    case SEQ_CREATE_OBJECT:
+        return apply_create_object(guess, op, caller);
+    case SEQ_DELEGATE:
+        return apply_delegate(guess, op, caller);
+    case SEQ_GRANT:
+        return apply_grant(guess, op, caller);
+    case SEQ_REVOKE:
+        return apply_revoke(guess, op, caller);
+    case SEQ_MOVE_QUOTA:
+        return apply_move_quota(guess, op, caller);
+    case SEQ_DESTROY_PD:
+        return apply_destroy(guess, op, caller);
+    default:
+        return false;
+    }
+}
+
 void guess_begin(struct guess *guess, const struct seq_geometry *geometry) {
     guess->geometry = geometry;
     guess->alive = 1u << GUESS_ROOT;
     guess->count = 0;
+    guess->kinds = (1u << ABI_KINDS) - 1;
+    guess->accounts = true;
+    guess->oom = 0;
+    __builtin_memset(guess->pages, 0, sizeof(guess->pages));
+    guess->pages[GUESS_ROOT] = geometry->quota_pages - geometry->pd_pages;
+    __builtin_memset(guess->runs, GUESS_PDS, sizeof(guess->runs));
+    guess->runs[0] = GUESS_ROOT;
     __builtin_memset(guess->slot_of, GUESS_PDS, sizeof(guess->slot_of));
     __builtin_memset(guess->name_of, 0, sizeof(guess->name_of));
     guess->slot_of[0] = GUESS_ROOT;
@@ -289,26 +437,20 @@ void guess_begin(struct guess *guess, const struct seq_geometry *geometry) {
 }
 
 bool guess_apply(struct guess *guess, const struct seq_op *op) {
+    if (op->code == SEQ_SWITCH)
+        return apply_switch(guess, op);
+    if (op->code == SEQ_OOM)
+        guess->oom = op->mask;
+    if (!seq_is_call(op->code))
+        return false;
     uint8_t caller = guess->slot_of[op->caller];
-    if (caller == GUESS_PDS) {
-        if (op->code == SEQ_CREATE_PD && guess->slot_of[op->name] < GUESS_PDS) {
-            guess->name_of[guess->slot_of[op->name]] = 0;
-            guess->slot_of[op->name] = GUESS_PDS;
-        }
+    bool fails = guess->oom == 1 && allocates(op);
+    if ((caller == GUESS_PDS || fails) && op->code == SEQ_CREATE_PD)
+        forget(guess, op->name);
+    if (caller == GUESS_PDS)
         return false;
-    }
-    switch (op->code) {
-    case SEQ_CREATE_PD:
-        return apply_create(guess, op, caller);
-    case SEQ_DELEGATE:
-        return apply_delegate(guess, op, caller);
-    case SEQ_REVOKE:
-        return apply_revoke(guess, op, caller);
-    case SEQ_DESTROY_PD:
-        return apply_destroy(guess, op, caller);
-    default:
-        return false;
-    }
+    guess->oom = 0;
+    return fails || apply_call(guess, op, caller);
 }
 
 uint32_t guess_cap(const struct guess *guess, uint8_t pd, uint8_t target) {

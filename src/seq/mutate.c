@@ -9,9 +9,17 @@ enum { RUN_MAX = 8, CONTEXT_OPS = 32, ROUNDS_MAX = 4 };
 struct mutator {
     struct seq *seq;
     struct seq_random *random;
-    const struct seq_profile *profile;
+    struct seq_profile profile; /* with the CPUs of the sequence */
     uint32_t max_ops;
 };
+
+static bool has_caller(const struct seq_op *op) {
+    return seq_is_call(op->code) || op->code == SEQ_SWITCH;
+}
+
+static bool may_insert(const struct mutator *mutator, uint8_t code) {
+    return generator_operations(&mutator->profile) >> code & 1;
+}
 
 static uint32_t below(struct mutator *mutator, uint32_t bound) {
     return (uint32_t)seq_random_below(mutator->random, bound);
@@ -36,9 +44,9 @@ static void insert(struct mutator *mutator) {
     struct generator generator;
     struct seq *seq = mutator->seq;
     uint32_t at = below(mutator, seq->count + 1), name = 0, count = 1 + below(mutator, 4) / 3;
-    generator_begin(&generator, seq->geometry, mutator->random, mutator->profile);
+    generator_begin(&generator, seq->geometry, mutator->random, &mutator->profile);
     for (uint32_t i = 0; i < at; i++) {
-        if (seq->op[i].code == SEQ_CREATE_PD || i + CONTEXT_OPS >= at)
+        if (seq->op[i].code == SEQ_CREATE_PD || seq->op[i].code == SEQ_SWITCH || i + CONTEXT_OPS >= at)
             guess_apply(&generator.guess, &seq->op[i]);
     }
     for (uint32_t i = 0; i < seq->count; i++)
@@ -81,13 +89,15 @@ static void nudge(struct mutator *mutator) {
     struct seq_op *op = pick(mutator), old = *op;
     const struct seq_operation *operation = &seq_operations[op->code];
     const struct seq_field *field = &operation->fields[below(mutator, operation->field_count)];
-    uint32_t kinds = mutator->profile->kinds;
+    uint32_t kinds = mutator->profile.kinds;
     if (below(mutator, 24) == 0)
         seq_spoil(mutator->seq->geometry, mutator->random, op, field);
     else
         seq_nudge(mutator->seq->geometry, mutator->random, op, field, pick(mutator));
     if (field->type == SEQ_TYPE_KIND && kinds && op->kind < ABI_KINDS && !(kinds >> op->kind & 1))
         *op = old;
+    if (op->cpu >= mutator->profile.cpus)
+        op->cpu = (uint8_t)below(mutator, mutator->profile.cpus);
 }
 
 /* A name that the sequence knows. */
@@ -106,8 +116,10 @@ static void duplicate(struct mutator *mutator) {
     uint8_t name = some_name(mutator);
     if (copy.pd.mode == SEQ_CAP_NAME && below(mutator, 2))
         copy.pd.value = name;
-    else
+    else if (has_caller(&copy))
         copy.caller = name;
+    else if (copy.code == SEQ_ACCESS)
+        copy.cpu = (uint8_t)below(mutator, mutator->profile.cpus);
     if (open_gap(mutator, at + 1, 1))
         seq->op[at + 1] = copy;
 }
@@ -119,7 +131,7 @@ static void repeat(struct mutator *mutator) {
     struct seq_op op = seq->op[at];
     const struct seq_operation *operation = &seq_operations[op.code];
     uint64_t size = (uint64_t)1 << (op.order & 31);
-    bool stays = op.code == SEQ_DELEGATE && below(mutator, 8) == 0;
+    bool stays = op.code == SEQ_DELEGATE && op.kind != ABI_PIO && below(mutator, 8) == 0;
     count = open_gap(mutator, at + 1, count);
     for (uint32_t i = 1; i <= count; i++) {
         for (uint32_t k = 0; k < operation->field_count; k++) {
@@ -159,19 +171,127 @@ static void retarget(struct mutator *mutator) {
     uint8_t from = some_name(mutator), to = some_name(mutator);
     for (uint32_t i = below(mutator, seq->count); i < seq->count; i++) {
         struct seq_op *op = &seq->op[i];
-        if (op->caller == from)
+        if (op->caller == from && has_caller(op))
             op->caller = to;
         rename_cap(&op->pd, from, to);
         rename_cap(&op->filter, from, to);
     }
 }
 
+/* An operation goes to another CPU: system calls from the first and back to it. */
+static void toggle_cpu(struct mutator *mutator) {
+    uint32_t cpus = mutator->profile.cpus;
+    struct seq_op *op = pick(mutator);
+    if (cpus == 1 || op->code == SEQ_OOM)
+        nudge(mutator);
+    else if (seq_is_call(op->code) && op->cpu)
+        op->cpu = 0;
+    else
+        op->cpu = (uint8_t)((op->cpu + 1 + below(mutator, cpus - 1)) % cpus);
+}
+
+static void insert_oom(struct mutator *mutator) {
+    struct seq *seq = mutator->seq;
+    uint32_t at = below(mutator, seq->count);
+    if (!may_insert(mutator, SEQ_OOM) || !seq_is_call(seq->op[at].code)) {
+        nudge(mutator);
+        return;
+    }
+    if (open_gap(mutator, at, 1) == 0)
+        return;
+    seq_blank(&seq->op[at], SEQ_OOM);
+    seq->op[at].mask = (uint8_t)(1 + below(mutator, 1 + below(mutator, 8)));
+}
+
+/* A unit, and the name of the PD that has it. */
+struct victim {
+    uint64_t unit;
+    uint8_t name;
+};
+
+static uint8_t name_of(const struct seq_cap *cap, uint8_t otherwise) {
+    return cap->mode == SEQ_CAP_NAME ? (uint8_t)cap->value : otherwise;
+}
+
+/* What a revoke takes: a unit of the range, or what the last delegate before made of one. */
+static struct victim find_victim(struct mutator *mutator, uint32_t at) {
+    const struct seq *seq = mutator->seq;
+    const struct seq_op *revoke = &seq->op[at];
+    bool phys = revoke->place == ABI_PHYS;
+    uint64_t space = (uint64_t)1 << seq_space_log2(seq->geometry, revoke->kind);
+    uint64_t size = revoke->order < 32 ? (uint64_t)1 << revoke->order : space;
+    struct victim victim = {.unit = revoke->base + seq_random_below(mutator->random, size < space ? size : space),
+                            .name = revoke->caller};
+    if (revoke->place == ABI_PLACE_CAP)
+        victim.name = name_of(&revoke->pd, revoke->caller);
+    bool itself = revoke->scope != ABI_CHILDREN && !phys && below(mutator, 2);
+    for (uint32_t i = at; i-- > 0 && !itself;) {
+        const struct seq_op *op = &seq->op[i];
+        if (op->code != SEQ_DELEGATE || op->kind != revoke->kind || (op->place == ABI_PHYS) != phys ||
+            (!phys && op->caller != victim.name))
+            continue;
+        uint64_t offset = victim.unit - op->base;
+        if (offset >> (op->order & 31))
+            continue;
+        victim = (struct victim){.unit = op->destination + offset, .name = name_of(&op->pd, op->caller)};
+        break;
+    }
+    victim.unit &= space - 1;
+    return victim;
+}
+
+/* The CPU that runs the PD of that name when operation `at` comes, or the number of CPUs. */
+static uint8_t find_cpu(const struct mutator *mutator, uint32_t at, uint8_t name) {
+    uint32_t later = 0; /* CPUs that were switched again */
+    for (uint32_t i = at; i-- > 0;) {
+        const struct seq_op *op = &mutator->seq->op[i];
+        if (op->code != SEQ_SWITCH || later >> op->cpu & 1)
+            continue;
+        if (op->caller == name)
+            return op->cpu;
+        later |= 1u << op->cpu;
+    }
+    return name == 0 && !(later & 1) ? 0 : mutator->profile.cpus;
+}
+
+static void put_before(struct mutator *mutator, uint32_t at, const struct seq_op *op) {
+    if (open_gap(mutator, at, 1))
+        mutator->seq->op[at] = *op;
+}
+
+/* A CPU that runs the PD uses a unit that a revoke has just taken, and mostly used it before. */
+static void insert_access(struct mutator *mutator) {
+    struct seq *seq = mutator->seq;
+    uint32_t at = below(mutator, seq->count), tries = 0;
+    while (tries < seq->count && (seq->op[at].code != SEQ_REVOKE || seq->op[at].kind > ABI_PIO)) {
+        at = at + 1 < seq->count ? at + 1 : 0;
+        tries++;
+    }
+    if (!may_insert(mutator, SEQ_ACCESS) || tries == seq->count) {
+        nudge(mutator);
+        return;
+    }
+    struct victim victim = find_victim(mutator, at);
+    uint8_t cpu = find_cpu(mutator, at, victim.name);
+    struct seq_op access = {.code = SEQ_ACCESS, .kind = seq->op[at].kind, .mask = 1, .base = victim.unit};
+    bool runs = cpu < mutator->profile.cpus;
+    access.cpu = runs ? cpu : (uint8_t)below(mutator, mutator->profile.cpus);
+    if (access.kind == ABI_MEM && below(mutator, 4) == 0)
+        access.mask = (uint8_t)(ABI_R << below(mutator, 3));
+    const struct seq_op change = {.code = SEQ_SWITCH, .caller = victim.name, .cpu = access.cpu};
+    put_before(mutator, at + 1, &access);
+    if (below(mutator, 4))
+        put_before(mutator, at, &access);
+    if (!runs && may_insert(mutator, SEQ_SWITCH))
+        put_before(mutator, at, &change);
+}
+
 static void mutate_once(struct mutator *mutator) {
     static const struct {
         uint32_t weight;
         void (*change)(struct mutator *mutator);
-    } changes[] = {{36, nudge},    {18, insert}, {12, delete_run}, {12, splice}, {8, repeat},
-                   {6, duplicate}, {5, swap},    {2, retarget},    {1, disable}};
+    } changes[] = {{36, nudge}, {18, insert},  {12, delete_run}, {12, splice},       {8, repeat},     {6, duplicate},
+                   {5, swap},   {2, retarget}, {1, disable},     {8, insert_access}, {4, toggle_cpu}, {3, insert_oom}};
     uint32_t total = 0, at = 0;
     for (uint32_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++)
         total += changes[i].weight;
@@ -201,7 +321,8 @@ static void keep_budget(struct seq *seq, uint64_t budget) {
 
 void seq_mutate(struct seq *seq, struct seq_random *random, const struct seq_profile *profile, uint32_t max_ops) {
     uint32_t most = max_ops < seq->capacity ? max_ops : seq->capacity;
-    struct mutator mutator = {.seq = seq, .random = random, .profile = profile, .max_ops = most};
+    struct mutator mutator = {.seq = seq, .random = random, .profile = *profile, .max_ops = most};
+    mutator.profile.cpus = seq_cpus(seq);
     if (most == 0)
         return;
     if (seq->count > most)
@@ -236,6 +357,7 @@ void seq_crossover(struct seq *out, const struct seq *a, const struct seq *b, st
     if (inside)
         last = first + (uint32_t)seq_random_below(random, (uint64_t)b->count - first + 1);
     out->geometry = a->geometry;
+    out->cpus = seq_cpus(a) > seq_cpus(b) ? seq_cpus(a) : seq_cpus(b);
     out->count = 0;
     __builtin_memset(&out->meta, 0, sizeof(out->meta));
     append(out, a, 0, cut, most);

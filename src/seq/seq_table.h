@@ -297,7 +297,7 @@ size_t seq_describe(char *text, size_t size);
 
 /*
  * Units charged for an operation against seq_profile.unit_budget. `delegated` is what all delegates so far may have
- * mapped: no revoke can take more. Ranges larger than the space are refused by the kernel and cost nothing.
+ * mapped: no revoke or grant can touch more. Ranges larger than the space are refused by the kernel and cost nothing.
  */
 uint64_t seq_units(const struct seq_geometry *geometry, const struct seq_op *op, uint64_t delegated);
 

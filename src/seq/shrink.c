@@ -16,11 +16,12 @@ struct shrinker {
     uint64_t *memo; /* hashes of sequences that do not fail; 0: free */
     uint32_t memo_count;
     uint32_t best_count;
+    uint8_t best_cpus;
     uint8_t best[SEQ_MAX_OPS * SEQ_OP_BYTES];
 };
 
 static uint64_t hash_seq(const struct seq *seq) {
-    uint64_t hash = 0xcbf29ce484222325u ^ seq->count;
+    uint64_t hash = 0xcbf29ce484222325u ^ seq->count ^ (uint64_t)seq_cpus(seq) << 32;
     for (uint32_t i = 0; i < seq->count; i++) {
         uint8_t bytes[SEQ_OP_BYTES];
         uint64_t words[2];
@@ -59,11 +60,13 @@ static void memo_add(struct shrinker *shrinker, uint64_t hash) {
 static void keep(struct shrinker *shrinker) {
     const struct seq *seq = shrinker->seq;
     shrinker->best_count = seq->count;
+    shrinker->best_cpus = seq_cpus(seq);
     for (uint32_t i = 0; i < seq->count; i++)
         seq_pack_op(seq->geometry, &seq->op[i], shrinker->best + (size_t)i * SEQ_OP_BYTES);
 }
 
 static void put_back(struct shrinker *shrinker) {
+    shrinker->seq->cpus = shrinker->best_cpus;
     seq_unpack_ops(shrinker->seq, shrinker->best, (size_t)shrinker->best_count * SEQ_OP_BYTES);
 }
 
@@ -201,6 +204,14 @@ static bool simpler_number(const struct seq_op *op, const struct seq_field *fiel
     case SEQ_TYPE_ORDER:
         *value = candidate == 0 ? 0 : candidate == 1 ? old / 2 : old - (old != 0);
         return candidate < 3;
+    case SEQ_TYPE_QUOTA: /* the default, which is not printed, then fewer */
+        if (old != SEQ_QUOTA)
+            *value = candidate == 0 ? SEQ_QUOTA : candidate == 1 ? 0 : candidate == 2 ? old / 2 : old - (old != 0);
+        return old != SEQ_QUOTA && candidate < 4;
+    case SEQ_TYPE_NTH:
+        *value = candidate == 0 ? 1 : candidate == 1 ? (old + 1) / 2 : old - (old > 1);
+        return candidate < 3;
+    case SEQ_TYPE_PAGES:
     case SEQ_TYPE_UNIT:
     case SEQ_TYPE_SELECTOR:
         if (candidate == 0)
@@ -218,9 +229,14 @@ static bool simpler_number(const struct seq_op *op, const struct seq_field *fiel
     }
 }
 
-/* All rights are simplest; then those with more. */
+/* All rights are simplest; then those with more. To use a unit in one way is simplest, and to read it. */
 static bool simpler_mask(const struct seq_op *op, uint32_t candidate, uint64_t *value) {
     uint64_t rights = seq_rights(op->kind);
+    if (op->code == SEQ_ACCESS) {
+        uint64_t fewer = candidate ? *value & ~((uint64_t)1 << (candidate - 1)) : 1;
+        *value = fewer ? fewer : *value;
+        return candidate < 8;
+    }
     if (candidate == 0)
         *value = rights;
     else if (candidate == 1)
@@ -304,6 +320,11 @@ static bool simplify_each(struct shrinker *shrinker) {
     return changed;
 }
 
+static bool has_units(const struct seq_op *op, uint8_t kind) {
+    return op->kind == kind && (op->code == SEQ_DELEGATE || op->code == SEQ_GRANT || op->code == SEQ_REVOKE ||
+                                op->code == SEQ_LOOKUP || op->code == SEQ_ACCESS);
+}
+
 /* Clears one bit in all units of a kind: ranges that belong together move together. */
 static bool move_down(struct shrinker *shrinker, uint8_t kind) {
     struct seq *seq = shrinker->seq;
@@ -312,7 +333,7 @@ static bool move_down(struct shrinker *shrinker, uint8_t kind) {
         uint64_t used = 0;
         for (uint32_t i = 0; i < seq->count; i++) {
             struct seq_op *op = &seq->op[i];
-            if (op->code == SEQ_CREATE_PD || op->code == SEQ_DESTROY_PD || op->kind != kind)
+            if (!has_units(op, kind))
                 continue;
             used |= (op->base | op->destination) >> bit & 1;
             op->base &= ~((uint64_t)1 << bit);
@@ -397,8 +418,35 @@ static bool root_calls(struct shrinker *shrinker) {
     return changed;
 }
 
+/* Lets one CPU do what another did, too, and closes the gap. */
+static void merge_cpu(struct seq *seq, uint8_t from, uint8_t into) {
+    for (uint32_t i = 0; i < seq->count; i++) {
+        struct seq_op *op = &seq->op[i];
+        if (op->cpu == from)
+            op->cpu = into;
+        else if (op->cpu > from)
+            op->cpu--;
+    }
+    seq->cpus--;
+}
+
+static bool merge_cpus(struct shrinker *shrinker) {
+    struct seq *seq = shrinker->seq;
+    bool changed = false;
+    for (uint8_t from = seq_cpus(seq); from-- > 1;) {
+        bool merged = false;
+        for (uint8_t into = 0; into < from && !merged; into++) {
+            merge_cpu(seq, from, into);
+            merged = attempt(shrinker);
+        }
+        changed |= merged;
+    }
+    return changed;
+}
+
 static bool simplify_together(struct shrinker *shrinker) {
     bool changed = renumber(shrinker);
+    changed |= merge_cpus(shrinker);
     changed |= root_calls(shrinker);
     changed |= lower_orders(shrinker);
     for (uint8_t kind = 0; kind <= ABI_KINDS; kind++)

@@ -41,6 +41,13 @@ static uint64_t wrong_unit(struct seq_random *random, const struct seq_op *op, u
     }
 }
 
+/* As wrong_unit: of the numbers that a field of pages can hold, the last ones make sums wrap. */
+static uint64_t wrong_pages(struct seq_random *random, uint64_t value, uint64_t limit) {
+    const uint64_t values[4] = {0, value + 1, limit - 1 - seq_random_below(random, FEW), limit / 2};
+    uint64_t roll = seq_random_below(random, 5);
+    return roll < 4 ? values[roll] : seq_random_below(random, limit);
+}
+
 static uint64_t wrong_value(const struct seq_geometry *geometry, struct seq_random *random, const struct seq_op *op,
                             const struct seq_field *field, uint64_t value) {
     uint64_t limit = seq_field_limit(geometry, op, field);
@@ -58,6 +65,11 @@ static uint64_t wrong_value(const struct seq_geometry *geometry, struct seq_rand
         return often ? value + 1 + seq_random_below(random, 3) : seq_random_below(random, limit);
     case SEQ_TYPE_MASK:
         return often ? seq_random_below(random, limit) : value & ~(uint64_t)1;
+    case SEQ_TYPE_PAGES:
+    case SEQ_TYPE_QUOTA:
+        return wrong_pages(random, value, limit);
+    case SEQ_TYPE_NTH:
+        return 1 + seq_random_below(random, limit - 1);
     case SEQ_TYPE_UNIT:
     case SEQ_TYPE_SELECTOR:
         return wrong_unit(random, op, value, limit);
@@ -97,7 +109,7 @@ static uint64_t related_name(struct seq_random *random, const struct seq_op *oth
 
 static struct seq_cap related_cap(struct seq_random *random, const struct seq_op *other) {
     uint64_t roll = seq_random_below(random, 8);
-    if (roll == 0 && other->code == SEQ_CREATE_PD)
+    if (roll == 0 && (other->code == SEQ_CREATE_PD || other->code == SEQ_CREATE_OBJECT))
         return (struct seq_cap){.mode = SEQ_CAP_SELECTOR, .value = (uint16_t)(other->base & UINT16_MAX)};
     if (roll == 1 && other->pd.mode != SEQ_CAP_NONE)
         return other->pd;
@@ -164,6 +176,23 @@ static uint64_t next_mask(struct seq_random *random, const struct seq_op *op, co
     }
 }
 
+static uint64_t next_pages(const struct seq_geometry *geometry, struct seq_random *random, uint64_t pages,
+                           const struct seq_op *other) {
+    const uint64_t steps[8] = {
+        pages + 1,    pages ? pages - 1 : 0,
+        pages / 2,    2 * pages,
+        SEQ_QUOTA,    geometry->pd_pages,
+        other->quota, other->code == SEQ_MOVE_QUOTA ? other->base : seq_random_below(random, FEW)};
+    return steps[seq_random_below(random, 8)];
+}
+
+/* At least 1, mostly few. */
+static uint64_t next_nth(struct seq_random *random, uint64_t nth, uint64_t limit) {
+    const uint64_t steps[4] = {nth + 1, nth - 1, 1, 1 + seq_random_below(random, FEW)};
+    uint64_t value = steps[seq_random_below(random, 4)];
+    return value && value < limit ? value : 1;
+}
+
 static uint64_t next_value(const struct seq_geometry *geometry, struct seq_random *random, const struct seq_op *op,
                            const struct seq_field *field, const struct seq_op *other) {
     uint64_t limit = seq_field_limit(geometry, op, field);
@@ -173,9 +202,17 @@ static uint64_t next_value(const struct seq_geometry *geometry, struct seq_rando
     case SEQ_TYPE_NAME:
         return related_name(random, other);
     case SEQ_TYPE_KIND:
-        return op->kind == ABI_MEM ? ABI_OBJ : ABI_MEM;
+        return (op->kind + 1 + seq_random_below(random, 2)) % ABI_KINDS;
     case SEQ_TYPE_SOURCE:
         return op->place == ABI_OWN ? ABI_PHYS : ABI_OWN;
+    case SEQ_TYPE_QUOTA:
+    case SEQ_TYPE_PAGES:
+        return next_pages(geometry, random, seq_get(op, field), other) & (limit - 1);
+    case SEQ_TYPE_NTH:
+        return next_nth(random, seq_get(op, field), limit);
+    case SEQ_TYPE_CPU:
+    case SEQ_TYPE_ON_CPU:
+        return seq_random_below(random, 2) ? other->cpu : seq_random_below(random, limit);
     case SEQ_TYPE_PLACE:
         return seq_random_below(random, ABI_PLACES);
     case SEQ_TYPE_SCOPE:
@@ -203,5 +240,10 @@ void seq_nudge(const struct seq_geometry *geometry, struct seq_random *random, s
         set_place(op, value, related_cap(random, other));
     else
         seq_set(op, field, value);
+    bool both = op->kind == ABI_PIO && (op->code == SEQ_DELEGATE || op->code == SEQ_GRANT);
+    if (both && seq_random_below(random, 8)) { /* or it is refused */
+        uint64_t port = field->slot == SEQ_SLOT_DESTINATION ? op->destination : op->base;
+        op->base = op->destination = port;
+    }
     seq_clip(geometry, op);
 }

@@ -97,13 +97,13 @@ void seq_clip(const struct seq_geometry *geometry, struct seq_op *op) {
 }
 
 uint64_t seq_units(const struct seq_geometry *geometry, const struct seq_op *op, uint64_t delegated) {
-    if (op->code != SEQ_DELEGATE && op->code != SEQ_REVOKE)
+    if (op->code != SEQ_DELEGATE && op->code != SEQ_REVOKE && op->code != SEQ_GRANT)
         return 0;
     if (op->order > seq_space_log2(geometry, op->kind))
         return 0;
     uint8_t order = op->order < geometry->phys_log2 ? op->order : geometry->phys_log2;
     uint64_t units = (uint64_t)1 << order;
-    return op->code == SEQ_REVOKE && delegated < units ? delegated : units;
+    return op->code != SEQ_DELEGATE && delegated < units ? delegated : units;
 }
 
 bool seq_fit(const struct seq_geometry *geometry, struct seq_op *op, uint64_t delegated, uint64_t allowance) {

@@ -229,7 +229,7 @@ static void fields_are_read(void **state) {
               "delegate p1 obj from=phys base=0x3 order=2 to=p7 at=8 mask=cq\n"
               "revoke p2 mem base=64 order=1 mask=w scope=drop place=@9 filter=p4\n");
     const struct seq_op create = {
-        .code = SEQ_CREATE_PD, .caller = 3, .name = 9, .base = 5, .pd = {SEQ_CAP_SELECTOR, 4}};
+        .code = SEQ_CREATE_PD, .caller = 3, .name = 9, .quota = SEQ_QUOTA, .base = 5, .pd = {SEQ_CAP_SELECTOR, 4}};
     const struct seq_op delegate = {.code = SEQ_DELEGATE,
                                     .caller = 1,
                                     .kind = ABI_OBJ,
@@ -566,6 +566,7 @@ static void an_exact_op_needs_no_context(void **state) {
         seq_pack_op(&seq_geometry_small, &op, rig->bytes + at * SEQ_OP_BYTES);
         assert_int_equal(rig->bytes[at * SEQ_OP_BYTES], op.code | op.cpu << 6);
         rig->a.geometry = &seq_geometry_small;
+        rig->a.cpus = SEQ_CPUS;
         seq_unpack_ops(&rig->a, rig->bytes, OPS * SEQ_OP_BYTES);
         assert_true(same_op(&rig->a.op[at], &op));
     }
@@ -639,19 +640,23 @@ static void packing_is_bounded(void **state) {
 static void likely_ops_are_likely(void **state) {
     struct rig *rig = *state;
     const struct seq_geometry *geometry = &seq_geometry_real;
-    uint32_t codes[SEQ_CODES] = {0}, reused = 0, delegates = 0;
+    uint32_t codes[SEQ_CODES] = {0}, reused = 0, delegates = 0, ports = 0;
     rig->a.geometry = geometry;
-    for (int round = 0; round < 200; round++) {
+    for (int round = 0; round < 400; round++) {
+        rig->a.cpus = round % 2 ? SEQ_CPUS : 1;
         bool made[SEQ_NAMES] = {true};
         uint64_t ranges[2 * OPS], count = 0;
         fill_random(rig, OPS * SEQ_OP_BYTES);
         for (uint32_t i = 0; i < OPS; i++)
-            rig->bytes[i * SEQ_OP_BYTES] |= 0x20;
+            rig->bytes[i * SEQ_OP_BYTES] = (uint8_t)(SEQ_CODES + below(rig, 64 - SEQ_CODES) + 64 * below(rig, 4));
         seq_unpack_ops(&rig->a, rig->bytes, OPS * SEQ_OP_BYTES);
         for (uint32_t i = 0; i < OPS; i++) {
             const struct seq_op *op = &rig->a.op[i];
             uint64_t size = (uint64_t)1 << seq_space_log2(geometry, op->kind);
             codes[op->code]++;
+            assert_true(round % 2 || seq_is_call(op->code));
+            assert_in_range(op->cpu, 0, rig->a.cpus - 1);
+            ports += op->kind == ABI_PIO && op->destination == op->base;
             assert_true(made[op->caller]);
             assert_true(op->pd.mode != SEQ_CAP_NAME || made[op->pd.value]);
             assert_true(op->base < size && op->destination < size);
@@ -670,8 +675,10 @@ static void likely_ops_are_likely(void **state) {
             ranges[count++] = op->destination;
         }
     }
-    for (uint32_t code = 0; code < SEQ_CODES; code++)
-        assert_true(codes[code] > 200 * OPS / 100);
+    for (uint32_t code = 0; code < SEQ_OOM; code++)
+        assert_true(codes[code] > 400 * OPS / 100);
+    assert_int_equal(codes[SEQ_OOM], 0);
+    assert_true(ports > 400 * OPS / 20);
     assert_true(codes[SEQ_DELEGATE] > codes[SEQ_LOOKUP] * 4);
     assert_true(reused > delegates / 3);
 }
@@ -801,11 +808,13 @@ static void units_are_charged_by_size(void **state) {
     assert_false(seq_fit(geometry, &op, 0, 0));
 }
 
+static const struct seq_profile first_operations = {.operations = (1u << SEQ_CREATE_OBJECT) - 1,
+                                                    .kinds = 1u << ABI_MEM | 1u << ABI_OBJ};
+
 /* What generated sequences really do, by the oracle. */
 static void most_generated_operations_have_an_effect(void **state) {
     extern const struct rescind_target rescind_target_small;
     struct rig *rig = *state;
-    const struct seq_profile profile = {0};
     const struct harness_options options = {.compare = HARNESS_LOG};
     struct host_enter host;
     struct harness *harness = host_harness_new(&host, &rescind_target_small, 1 << 16, &oracle_policy_exact);
@@ -813,7 +822,7 @@ static void most_generated_operations_have_an_effect(void **state) {
     uint64_t executed = 0, changed = 0, units = 0;
     assert_non_null(harness);
     for (int i = 0; i < 400; i++) {
-        seq_generate(&rig->a, &rig->random, &profile, 32);
+        seq_generate(&rig->a, &rig->random, &first_operations, 32);
         harness_run(harness, &rig->a, &options, outcome);
         executed += outcome->executed;
         changed += outcome->changed_operations;
@@ -895,7 +904,7 @@ static void tally_op(struct tally *tally, const struct seq_op *op, const struct 
 
 static void generated_sequences_are_varied(void **state) {
     struct rig *rig = *state;
-    const struct seq_profile profile = {0};
+    const struct seq_profile profile = {.operations = (1u << SEQ_CODES) - 1, .cpus = 3};
     struct tally tally = {0};
     static struct guess guess;
     for (int i = 0; i < 400; i++) {
@@ -1025,10 +1034,12 @@ static void mutation_repeats_ranges(void **state) {
 static void crossover_takes_from_both(void **state) {
     struct rig *rig = *state;
     uint32_t both = 0;
-    any_seq(rig, &rig->a, &seq_geometry_small, 20);
-    any_seq(rig, &rig->b, &seq_geometry_small, 20);
-    for (uint32_t i = 0; i < 20; i++)
+    rig->a.count = rig->b.count = 20;
+    for (uint32_t i = 0; i < 20; i++) {
+        seq_blank(&rig->a.op[i], (uint8_t)(i % SEQ_ACCESS));
+        seq_blank(&rig->b.op[i], (uint8_t)(i % SEQ_ACCESS));
         rig->a.op[i].caller = 1, rig->b.op[i].caller = 2;
+    }
     strcpy(rig->c.meta.title, "old");
     for (int round = 0; round < 300; round++) {
         uint32_t of_a = 0, of_b = 0;
