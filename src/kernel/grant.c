@@ -38,12 +38,14 @@ enum abi_code invoke_grant(const struct range *source, struct space *destination
     if (!reserve(&transfer)) {
         return ABI_E_MEM;
     }
-    struct piece piece = transfer.first;
-    for (bool more = transfer.pieces > 0; more; more = transfer_next(&transfer, &piece)) {
+    struct piece next = transfer.first;
+    for (bool more = transfer.pieces > 0; more;) {
         KSTEP();
+        const struct piece piece = next;
+        more = transfer_next(&transfer, &next);
         uint64_t resource = piece.node->resource + (piece.base - piece.node->base);
         struct node *node = mapdb_cut(piece.node, resource, piece.order, &source->space->pd->account);
-        mapdb_lower(node, ~source->mask);
+        mapdb_lower(node, ~source->mask); /* removes no later piece: that has rights of the mask */
         mapdb_move(node, destination, transfer_target(&transfer, &piece));
         *moved += UINT64_C(1) << piece.order;
     }

@@ -172,6 +172,42 @@ struct node *index_in(const struct space *space, uint64_t unit, uint64_t end) {
     return found && found->base < end ? found : NULL;
 }
 
+struct node *index_next(const struct node *node) {
+    if (node->tree_right) {
+        struct node *next = node->tree_right;
+        while (next->tree_left) {
+            KSTEP();
+            next = next->tree_left;
+        }
+        return next;
+    }
+    struct node *next = node->tree_parent;
+    while (next && next->tree_right == node) {
+        KSTEP();
+        node = next;
+        next = node->tree_parent;
+    }
+    return next;
+}
+
+struct node *index_previous(const struct node *node) {
+    if (node->tree_left) {
+        struct node *previous = node->tree_left;
+        while (previous->tree_right) {
+            KSTEP();
+            previous = previous->tree_right;
+        }
+        return previous;
+    }
+    struct node *previous = node->tree_parent;
+    while (previous && previous->tree_left == node) {
+        KSTEP();
+        node = previous;
+        previous = node->tree_parent;
+    }
+    return previous;
+}
+
 struct node *index_covering(const struct space *space, uint64_t unit) {
     return index_in(space, unit, unit + 1);
 }

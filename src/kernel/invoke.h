@@ -15,8 +15,12 @@ struct range {
     unsigned order, mask;
 };
 
+static inline uint64_t range_size(const struct range *range) {
+    return UINT64_C(1) << range->order;
+}
+
 static inline uint64_t range_end(const struct range *range) {
-    return range->base + (UINT64_C(1) << range->order);
+    return range->base + range_size(range);
 }
 
 struct revoke {

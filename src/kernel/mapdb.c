@@ -145,16 +145,23 @@ const struct node *mapdb_by_index(uint32_t index) {
     return pool_in_use(&nodes, index) ? &mapdb_nodes[index] : NULL;
 }
 
-/* A node with these contents, in the index and below the parent, without hardware form; if charged, reserved by
- * `payer`. */
-static struct node *new_node(const struct node *contents, struct node *parent, struct account *payer) {
+/* A node in the index and below the parent, without hardware form; if charged, reserved by `payer`. */
+static struct node *new_node(struct space *space, uint64_t base, unsigned order, uint64_t resource, unsigned rights,
+                             struct node *parent, bool charged, struct account *payer) {
     struct node *node = &mapdb_nodes[pool_take(&nodes)];
-    *node = *contents;
-    if (node->charged) {
+    *node = (struct node){
+        .space = space,
+        .base = base,
+        .resource = resource,
+        .order = (uint8_t)order,
+        .rights = (uint8_t)rights,
+        .charged = charged,
+    };
+    if (charged) {
         charged_nodes++;
         account_take(payer, account_of(node), sizeof *node);
     }
-    index_insert(node->space, node);
+    index_insert(space, node);
     if (parent) {
         link_child(parent, node);
     } else {
@@ -185,15 +192,7 @@ struct node *mapdb_create(struct space *space, uint64_t base, unsigned order, ui
     KASSERT(rights_exist(space->kind, rights));
     KASSERT(((base | resource) & ((UINT64_C(1) << order) - 1)) == 0);
     KASSERT(!parent || (rights & ~(unsigned)parent->rights) == 0);
-    const struct node contents = {
-        .space = space,
-        .base = base,
-        .resource = resource,
-        .order = (uint8_t)order,
-        .rights = (uint8_t)rights,
-        .charged = charged,
-    };
-    struct node *node = new_node(&contents, parent, &space->pd->account);
+    struct node *node = new_node(space, base, order, resource, rights, parent, charged, &space->pd->account);
     if (space->kind == ABI_OBJ) {
         struct referent *named = pd_named(resource);
         list_add(&named->capabilities, node);
@@ -315,15 +314,8 @@ static void halve_node(struct node *node, struct node *twin_parent, struct accou
     }
     node->order--;
     range_stored(node);
-    const struct node contents = {
-        .space = node->space,
-        .base = node->base + node_size(node),
-        .resource = node->resource + node_size(node),
-        .order = node->order,
-        .rights = node->rights,
-        .charged = node->charged,
-    };
-    struct node *twin = new_node(&contents, twin_parent, payer);
+    struct node *twin = new_node(node->space, node->base + node_size(node), node->order,
+                                 node->resource + node_size(node), node->rights, twin_parent, node->charged, payer);
     node->twin = twin;
     for (struct node *child = node->first_child; child;) {
         KSTEP();
@@ -362,10 +354,14 @@ struct node *mapdb_cut(struct node *node, uint64_t resource, unsigned order, str
 
 /* The node that could be one with this, or NULL. */
 static struct node *buddy_of(const struct node *node) {
-    struct node *buddy = index_covering(node->space, node->base ^ node_size(node));
-    bool fits = buddy && buddy->order == node->order && buddy->parent == node->parent &&
-                buddy->rights == node->rights && buddy->resource == (node->resource ^ node_size(node)) &&
-                ((node->base ^ node->resource) & node_size(node)) == 0;
+    uint64_t size = node_size(node);
+    if (((node->base ^ node->resource) & size) != 0) {
+        return NULL;
+    }
+    struct node *buddy = node->base & size ? index_previous(node) : index_next(node);
+    bool fits = buddy && buddy->base == (node->base ^ size) && buddy->order == node->order &&
+                buddy->parent == node->parent && buddy->rights == node->rights &&
+                buddy->resource == (node->resource ^ size);
     return fits ? buddy : NULL;
 }
 

@@ -8,12 +8,7 @@
 
 enum { ENTRIES = 1 << GEO_LEVEL_BITS, ROOT_LEVEL = GEO_LEVELS - 1 };
 
-struct table {
-    uint64_t entry[ENTRIES];
-};
-_Static_assert(sizeof(struct table) == PTAB_TABLE_BYTES, "what a table costs");
-
-static struct table table_memory[GEO_TABLES];
+struct table table_memory[GEO_TABLES];
 POOL(tables, table_memory);
 static uint16_t entries_used[GEO_TABLES];
 
@@ -231,11 +226,6 @@ void ptab_join(uint64_t *root, uint64_t base, unsigned order) {
 
 uint32_t ptab_used(void) {
     return tables.used;
-}
-
-uint64_t ptab_physical(const uint64_t *entry) {
-    uint64_t index = (uint64_t)(entry - (const uint64_t *)(const void *)table_memory);
-    return (GEO_TABLE_FRAME + index / ENTRIES) << PTE_FRAME_SHIFT | (index % ENTRIES) * sizeof *entry;
 }
 
 const uint64_t *ptab_by_physical(uint64_t physical) {

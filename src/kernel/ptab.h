@@ -8,12 +8,17 @@
 #ifndef RESCIND_PTAB_H
 #define RESCIND_PTAB_H
 
+#include "arch/x86_64/pte.h"
 #include "geometry.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { PTAB_TABLE_BYTES = 8 << GEO_LEVEL_BITS };
+struct table {
+    uint64_t entry[1 << GEO_LEVEL_BITS];
+};
+
+enum { PTAB_TABLE_BYTES = sizeof(struct table) };
 
 void ptab_reset(void);
 
@@ -40,9 +45,14 @@ void ptab_split(uint64_t *root, uint64_t base, unsigned order);
 /* The reverse: the whole range is mapped, contiguous, with equal rights. */
 void ptab_join(uint64_t *root, uint64_t base, unsigned order);
 
-/* For inspection. */
+/* For inspection: all tables, free ones included; the physical address of an entry; the table at one. */
+extern struct table table_memory[];
 uint32_t ptab_used(void);
-uint64_t ptab_physical(const uint64_t *entry);
+static inline uint64_t ptab_physical(const uint64_t *entry) {
+    uint64_t index = (uint64_t)(entry - table_memory[0].entry);
+    return (GEO_TABLE_FRAME + (index >> GEO_LEVEL_BITS)) << PTE_FRAME_SHIFT |
+           (index & ((1U << GEO_LEVEL_BITS) - 1)) * sizeof *entry;
+}
 const uint64_t *ptab_by_physical(uint64_t physical);
 
 #endif

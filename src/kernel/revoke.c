@@ -1,6 +1,6 @@
 /*
- * revoke: finds the nodes that lose rights (targets), as blocks of resources; first counts what cutting them takes,
- * then cuts and lowers them.
+ * revoke: finds the nodes that lose rights (targets), as blocks of resources; first reserves what cutting them takes,
+ * if any is to be cut, then cuts and lowers them.
  */
 #include "account.h"
 #include "check.h"
@@ -53,9 +53,9 @@ static void visit_descendants(const struct revoke *revoke, const struct block *b
     }
 }
 
-static void visit_targets(const struct revoke *revoke, visitor *visit, struct cut_need *need) {
+/* `node`: the first of the range, or NULL. */
+static void visit_targets(const struct revoke *revoke, struct node *node, visitor *visit, struct cut_need *need) {
     const struct range *range = &revoke->range;
-    struct node *node = index_in(range->space, range->base, range_end(range));
     while (node) {
         KSTEP();
         bool inside = node->order <= range->order;
@@ -97,16 +97,24 @@ static void apply(const struct revoke *revoke, const struct block *target, struc
     }
 }
 
-enum abi_code invoke_revoke(const struct revoke *revoke) {
+static bool reserve(const struct revoke *revoke, struct node *first) {
     struct cut_need need = {0};
-    visit_targets(revoke, count, &need);
+    visit_targets(revoke, first, count, &need);
     const struct need needs[] = {
         {revoke->payer, SITE_REVOKE_CUT_NODE, need.nodes, sizeof(struct node)},
         {revoke->payer, SITE_REVOKE_CUT_TABLE, need.tables, PTAB_TABLE_BYTES},
     };
-    if (!account_reserve(needs, 2)) {
+    return account_reserve(needs, 2);
+}
+
+enum abi_code invoke_revoke(const struct revoke *revoke) {
+    const struct range *range = &revoke->range;
+    struct cut_need unused = {0};
+    struct node *first = index_in(range->space, range->base, range_end(range));
+    /* A node that lies in the range is not cut, nor is what derives from it, which is no larger. */
+    if (first && first->order > range->order && !reserve(revoke, first)) {
         return ABI_E_MEM;
     }
-    visit_targets(revoke, apply, &need);
+    visit_targets(revoke, first, apply, &unused);
     return ABI_OK;
 }

@@ -5,14 +5,14 @@
 #include "index.h"
 #include "pd.h"
 
-/* The first piece at or after `unit`, or false. */
-static bool piece_from(const struct range *source, uint64_t unit, struct piece *piece) {
-    struct node *node = index_in(source->space, unit, range_end(source));
-    while (node && !rights_exist(source->space->kind, node->rights & source->mask)) {
+/* The first piece of this node (may be NULL) or one after it, or false. */
+static bool piece_from(const struct range *source, struct node *node, struct piece *piece) {
+    uint64_t end = range_end(source);
+    while (node && node->base < end && !rights_exist(source->space->kind, node->rights & source->mask)) {
         KSTEP();
-        node = index_in(source->space, node->base + node_size(node), range_end(source));
+        node = index_next(node);
     }
-    if (!node) {
+    if (!node || node->base >= end) {
         return false;
     }
     bool inside = node->order <= source->order;
@@ -25,30 +25,36 @@ static bool piece_from(const struct range *source, uint64_t unit, struct piece *
     return true;
 }
 
-static bool occupied(const struct space *space, uint64_t base, unsigned order) {
-    return index_in(space, base, base + (UINT64_C(1) << order)) != NULL;
-}
-
 bool transfer_next(const struct transfer *transfer, struct piece *piece) {
-    return piece_from(transfer->source, piece->base + (UINT64_C(1) << piece->order), piece);
+    return piece_from(transfer->source, index_next(piece->node), piece);
 }
 
 bool transfer_check(struct transfer *transfer) {
-    struct piece piece;
+    const struct range *source = transfer->source;
+    const struct space *destination = transfer->destination;
     uint64_t counted = 0; /* tables that hold units below are there, or counted */
-    bool more = piece_from(transfer->source, transfer->source->base, &piece);
-    for (transfer->first = piece; more; more = transfer_next(transfer, &piece)) {
+    if (!piece_from(source, index_in(source->space, source->base, range_end(source)), &transfer->first)) {
+        return true;
+    }
+    struct piece piece = transfer->first;
+    const struct node *occupant = index_in(destination, transfer->base, transfer->base + range_size(source));
+    do {
         KSTEP();
         uint64_t target = transfer_target(transfer, &piece);
-        if (occupied(transfer->destination, target, piece.order)) {
+        uint64_t end = target + (UINT64_C(1) << piece.order);
+        while (occupant && occupant->base + node_size(occupant) <= target) {
+            KSTEP();
+            occupant = index_next(occupant);
+        }
+        if (occupant && occupant->base < end) {
             return false;
         }
         transfer->pieces++;
         transfer->charged += piece.node->charged;
-        if (transfer->destination->kind == ABI_MEM) {
-            transfer->tables += ptab_missing(transfer->destination->pd->root_table, target, piece.order, counted);
+        if (destination->kind == ABI_MEM) {
+            transfer->tables += ptab_missing(destination->pd->root_table, target, piece.order, counted);
         }
-        counted = target + (UINT64_C(1) << piece.order);
-    }
+        counted = end;
+    } while (transfer_next(transfer, &piece));
     return true;
 }

@@ -27,7 +27,7 @@ struct transfer {
 /* Finds out what there is to do. False: a unit to be filled is occupied. */
 bool transfer_check(struct transfer *transfer);
 
-/* The piece after this one, or false. */
+/* The piece after this one, whose node is still in the source space; or false. */
 bool transfer_next(const struct transfer *transfer, struct piece *piece);
 
 /* Where a piece goes. */

@@ -8,6 +8,7 @@
 
 #include "abi/target.h"
 #include "geometry.h"
+#include "ptab.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -44,9 +45,6 @@ static inline void arch_step(const char *function) {
     }
 }
 
-/* Physical address of a page-table entry in kernel memory. */
-uint64_t arch_physical(const uint64_t *entry);
-
 /* The only way in which the kernel changes a page-table entry that may be live. */
 static inline void arch_store_entry(uint64_t *entry, uint64_t value) {
     uint64_t before = *entry;
@@ -55,7 +53,7 @@ static inline void arch_store_entry(uint64_t *entry, uint64_t value) {
         host.overflow = true;
         return;
     }
-    host.stores[host.store_count++] = (struct rescind_store){arch_physical(entry), before, value};
+    host.stores[host.store_count++] = (struct rescind_store){ptab_physical(entry), before, value};
 }
 
 /* To be called after storing to a mapping node; `what` are RESCIND_NODE_... bits. */

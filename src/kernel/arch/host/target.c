@@ -19,10 +19,6 @@ _Noreturn void arch_stop(enum rescind_stop why, const char *text, const char *fu
     __builtin_trap();
 }
 
-uint64_t arch_physical(const uint64_t *entry) {
-    return ptab_physical(entry);
-}
-
 #if defined(__SANITIZE_ADDRESS__)
 #define HOST_ASAN 1
 #elif defined(__has_feature)
