@@ -1,23 +1,13 @@
 /*
  * The run of a sequence: resolve names, call the target, ask the oracle, compare, tear down.
  */
+#include "harness/arena.h"
 #include "harness/internal.h"
 #include "harness/walk.h"
 
 enum { FULL_COMPARISON_IN = 256 };
 
 /* ---- memory ---- */
-
-struct arena {
-    unsigned char *base; /* NULL: only counts */
-    size_t used;
-};
-
-static void *take(struct arena *arena, size_t size) {
-    void *memory = arena->base ? arena->base + arena->used : NULL;
-    arena->used += (size + HARNESS_ALIGNMENT - 1) & ~(size_t)(HARNESS_ALIGNMENT - 1);
-    return memory;
-}
 
 /* More slots than a pool of consecutive frames can have tables, within reason; a power of two. */
 static uint32_t table_slots(const struct rescind_target *target) {

@@ -182,6 +182,9 @@ void bind_changes(struct harness *harness);
 /* ---- resolve.c ---- */
 
 /* The call that an operation stands for; fields that it does not have are zero. */
+struct oracle_call resolve_with(const struct oracle_geometry *geometry, const struct seq_op *op, uint32_t caller,
+                                uint64_t pd_selector, uint64_t filter_selector);
+/* The same, with the selectors that the oracle finds. */
 struct oracle_call resolve(const struct harness *harness, const struct seq_op *op, uint32_t caller);
 void encode(const struct oracle_call *call, uint64_t word[ABI_WORDS]);
 /* The reverse, for any registers. */
@@ -242,6 +245,9 @@ const char *compare_log(struct harness *harness);
 const struct flaw_info *flaw_info(enum flaw flaw);
 const char *code_name(uint64_t code);
 const char *kind_name(uint8_t kind);
+struct text;
+/* The shape of a call, as in signatures: "revoke.self.own". */
+void text_call(struct text *text, const struct oracle_call *call);
 void write_signature(const struct harness *harness, char buffer[HARNESS_SIGNATURE_MAX]);
 
 /* ---- report.c ---- */

@@ -17,9 +17,11 @@ static uint64_t selector_of(const struct harness *harness, uint32_t caller, stru
 
 /* Sequences write units up to twice a space's size. The last quarter of these counts back from 2^64, so that sums may
  * wrap. */
-static uint64_t unit_of(const struct harness *harness, const struct seq_op *op, uint64_t unit) {
+static uint64_t unit_of(const struct oracle_geometry *geometry, const struct seq_op *op, uint64_t unit) {
     bool selector = op->code == SEQ_CREATE_PD || op->code == SEQ_CREATE_OBJECT;
-    uint64_t size = UINT64_C(1) << space_log2(harness, ORACLE_ROOT, selector ? (uint8_t)ABI_OBJ : op->kind);
+    uint8_t kind = selector ? (uint8_t)ABI_OBJ : op->kind;
+    uint8_t log2 = kind == ABI_MEM ? geometry->mem_log2 : kind == ABI_PIO ? geometry->pio_log2 : geometry->obj_log2;
+    uint64_t size = UINT64_C(1) << log2;
     return unit < size + size / 2 ? unit : unit - 2 * size;
 }
 
@@ -29,39 +31,41 @@ static uint64_t amount_of(uint64_t amount) {
 }
 
 /* The selectors and the flags of a delegate, grant or revoke. */
-static void resolve_range(const struct harness *harness, const struct seq_op *op, struct oracle_call *call) {
+static void resolve_range(const struct oracle_geometry *geometry, const struct seq_op *op, uint64_t filter_selector,
+                          struct oracle_call *call) {
     call->kind = op->kind;
     call->place = op->place;
     call->order = op->order;
     call->mask = op->mask;
-    call->base = unit_of(harness, op, op->base);
+    call->base = unit_of(geometry, op, op->base);
     if (op->pd.mode == SEQ_CAP_NONE)
         call->pd_selector = 0;
     if (op->code == SEQ_REVOKE) {
         call->operation = ABI_REVOKE;
         call->scope = op->scope;
         call->filtered = op->filter.mode != SEQ_CAP_NONE;
-        call->filter_selector = call->filtered ? selector_of(harness, call->caller, op->filter) : 0;
+        call->filter_selector = call->filtered ? filter_selector : 0;
         if (call->place == ABI_PLACE_CAP && op->pd.mode == SEQ_CAP_NONE)
-            call->pd_selector = UINT64_C(1) << harness->geometry.obj_log2;
+            call->pd_selector = UINT64_C(1) << geometry->obj_log2;
     } else {
         call->operation = op->code == SEQ_GRANT ? ABI_GRANT : ABI_DELEGATE;
         call->to_cap = op->pd.mode != SEQ_CAP_NONE;
-        call->destination = unit_of(harness, op, op->destination);
+        call->destination = unit_of(geometry, op, op->destination);
     }
 }
 
-struct oracle_call resolve(const struct harness *harness, const struct seq_op *op, uint32_t caller) {
-    struct oracle_call call = {.caller = caller, .pd_selector = selector_of(harness, caller, op->pd)};
+struct oracle_call resolve_with(const struct oracle_geometry *geometry, const struct seq_op *op, uint32_t caller,
+                                uint64_t pd_selector, uint64_t filter_selector) {
+    struct oracle_call call = {.caller = caller, .pd_selector = pd_selector};
     switch (op->code) {
     case SEQ_CREATE_PD:
         call.operation = ABI_CREATE_PD;
-        call.base = unit_of(harness, op, op->base);
+        call.base = unit_of(geometry, op, op->base);
         call.destination = op->quota;
         break;
     case SEQ_CREATE_OBJECT:
         call.operation = ABI_CREATE_OBJECT;
-        call.base = unit_of(harness, op, op->base);
+        call.base = unit_of(geometry, op, op->base);
         break;
     case SEQ_DESTROY_PD:
         call.operation = ABI_DESTROY_PD;
@@ -69,19 +73,24 @@ struct oracle_call resolve(const struct harness *harness, const struct seq_op *o
     case SEQ_MOVE_QUOTA:
         call.operation = ABI_MOVE_QUOTA;
         call.base = amount_of(op->base);
-        call.filter_selector = selector_of(harness, caller, op->filter);
+        call.filter_selector = filter_selector;
         break;
     case SEQ_LOOKUP:
         call.operation = ABI_LOOKUP;
         call.kind = op->kind;
-        call.base = unit_of(harness, op, op->base);
+        call.base = unit_of(geometry, op, op->base);
         call.pd_selector = 0;
         break;
     default:
-        resolve_range(harness, op, &call);
+        resolve_range(geometry, op, filter_selector, &call);
         break;
     }
     return call;
+}
+
+struct oracle_call resolve(const struct harness *harness, const struct seq_op *op, uint32_t caller) {
+    return resolve_with(&harness->geometry, op, caller, selector_of(harness, caller, op->pd),
+                        selector_of(harness, caller, op->filter));
 }
 
 void encode(const struct oracle_call *call, uint64_t word[ABI_WORDS]) {

@@ -101,7 +101,7 @@ static void add_choice(struct text *text, const char *const *names, unsigned cou
     text_add(text, choice < count ? names[choice] : "unknown");
 }
 
-static void add_operation(struct text *text, const struct oracle_call *call) {
+void text_call(struct text *text, const struct oracle_call *call) {
     static const char *const places[] = {"own", "phys", "cap"};
     static const char *const scopes[] = {"children", "self", "drop"};
     switch (call->operation) {
@@ -152,7 +152,7 @@ void write_signature(const struct harness *harness, char buffer[HARNESS_SIGNATUR
     if (harness->teardown)
         text_add(&text, "teardown");
     else if (call->operation)
-        add_operation(&text, call);
+        text_call(&text, call);
     else if (harness->step.is_call)
         text_add(&text, "undefined");
     else
