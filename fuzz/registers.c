@@ -110,13 +110,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     static const struct harness_options options = {.compare = HARNESS_LOG, .on_end = make_calls};
     static const struct seq_profile profile;
     struct seq_random random;
-    if (size < 8)
-        return 0;
+    uint8_t seed[8] = {0};
+    memcpy(seed, data, size < sizeof seed ? size : sizeof seed);
     fuzz.setup = (struct seq){.geometry = &seq_geometry_small, .op = fuzz.ops, .capacity = SETUP_OPS};
-    seq_random_seed(&random, little(data, 8));
+    seq_random_seed(&random, little(seed, sizeof seed));
     seq_generate(&fuzz.setup, &random, &profile, SETUP_OPS);
-    fuzz.calls = data + 8;
-    fuzz.count = (size - 8) / CALL_BYTES < CALLS_MAX ? (size - 8) / CALL_BYTES : CALLS_MAX;
+    fuzz.calls = data + sizeof seed;
+    fuzz.count = size > sizeof seed ? (size - sizeof seed) / CALL_BYTES : 0;
+    fuzz.count = fuzz.count < CALLS_MAX ? fuzz.count : CALLS_MAX;
     harness_run(fuzz.harness, &fuzz.setup, &options, &fuzz.outcome);
     fuzz.counters->executions++;
     fuzz.counters->operations += fuzz.outcome.executed + fuzz.count;

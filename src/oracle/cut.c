@@ -25,11 +25,10 @@ enum half { CANNOT_JOIN, MEMBERS_ONLY, HAS_OTHERS };
 /* The units that a range stored around m, of 2^order units, would have to be joined with. */
 static enum half other_half(const struct oracle *o, const struct oracle_mapping *m, unsigned order) {
     const uint64_t first = ((m->unit >> order) ^ 1) << order, units = UINT64_C(1) << order;
+    const struct space *space = space_of(o, m->pd, m->kind);
     enum half half = MEMBERS_ONLY;
-    struct cursor cursor;
-    cursor_init(&cursor, space_of(o, m->pd, m->kind), first, first + units);
     for (uint64_t n = 0; n < units; n++) {
-        const uint32_t i = cursor_next(o, &cursor);
+        const uint32_t i = space_at(o, space, first + n);
         if (i == ORACLE_NONE || !may_join(o, m, mapping_of(o, i))) {
             return CANNOT_JOIN;
         }
@@ -51,10 +50,13 @@ static bool has_others(const struct oracle *o, const struct oracle_mapping *m, u
 
 /* Adds what is a member without being covered: units whose descendants lose rights, children whose parent goes. */
 static void add_members(struct oracle *o, const struct oracle_call *call) {
-    struct cursor range;
-    cursor_init(&range, space_of(o, o->plan.from, call->kind), call->base, call->base + (UINT64_C(1) << call->order));
-    for (uint32_t i = cursor_next(o, &range); i != ORACLE_NONE; i = cursor_next(o, &range)) {
-        cover(o, i);
+    if (call->scope == ABI_CHILDREN) {
+        struct cursor range;
+        cursor_init(&range, space_of(o, o->plan.from, call->kind), call->base,
+                    call->base + (UINT64_C(1) << call->order));
+        for (uint32_t i = cursor_next(o, &range); i != ORACLE_NONE; i = cursor_next(o, &range)) {
+            cover(o, i);
+        }
     }
     const uint32_t units = call->scope == ABI_DROP ? o->covered_count : 0;
     for (uint32_t n = 0; n < units; n++) {

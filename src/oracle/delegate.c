@@ -73,7 +73,8 @@ static uint64_t plan_from_own(struct oracle *o, const struct oracle_call *call, 
         }
     }
     *occupied = false;
-    if (o->covered_count > 0 && destination_used(o, call)) {
+    /* To look at a few units costs less than to see that there are none. */
+    if (o->covered_count <= 4 || destination_used(o, call)) {
         for (uint32_t n = 0; n < o->covered_count && !*occupied; n++) {
             *occupied = is_occupied(o, call, mapping_of(o, o->covered[n])->unit);
         }

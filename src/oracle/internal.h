@@ -113,6 +113,9 @@ static inline unsigned slot_index(uint64_t unit, unsigned level) {
 /* The record of a unit inside the space, or ORACLE_NONE. */
 static inline uint32_t space_at(const struct oracle *o, const struct space *space, uint64_t unit) {
     uint32_t handle = space->root;
+    if (space->levels == 1) {
+        return handle == 0 ? ORACLE_NONE : node_at(o, handle)->slot[unit] - 1;
+    }
     for (unsigned level = space->levels; handle != 0 && level-- > 0;) {
         handle = node_at(o, handle)->slot[slot_index(unit, level)];
     }

@@ -260,11 +260,11 @@ bool oracle_alive(const struct oracle *o, uint32_t id) {
 }
 
 uint32_t oracle_pd_limit(const struct oracle *o) {
-    return o->pd_numbers.limit;
+    return o->pd_numbers.top;
 }
 
 uint32_t oracle_object_limit(const struct oracle *o) {
-    return o->object_numbers.limit;
+    return o->object_numbers.top;
 }
 
 uint32_t oracle_references(const struct oracle *o, uint32_t id) {
@@ -288,20 +288,18 @@ uint64_t oracle_selector(const struct oracle *o, uint32_t caller, uint32_t id) {
 }
 
 uint32_t oracle_objects(const struct oracle *o) {
-    (void)o;
-    return 0;
+    uint32_t count = 0;
+    for (uint32_t number = 0; number < o->object_numbers.top; number++) {
+        count += named_of(o, ORACLE_OBJECT | number)->alive;
+    }
+    return count;
 }
+
 uint32_t oracle_paid(const struct oracle *o, uint32_t pd) {
-    (void)o;
-    (void)pd;
-    return 0;
-}
-uint32_t oracle_object_limit(const struct oracle *o) {
-    (void)o;
-    return 0;
-}
-uint32_t oracle_payer(const struct oracle *o, uint32_t pd) {
-    (void)o;
-    (void)pd;
-    return ORACLE_NONE;
+    uint32_t count = 0;
+    for (uint32_t number = 0; number < o->object_numbers.top; number++) {
+        const struct named *object = named_of(o, ORACLE_OBJECT | number);
+        count += object->alive && object->payer == pd;
+    }
+    return count;
 }

@@ -161,8 +161,8 @@ static inline uint64_t oracle_hash_keys(uint64_t key, uint64_t step, uint64_t co
 uint64_t oracle_digest(const struct oracle *oracle);
 
 bool oracle_alive(const struct oracle *oracle, uint32_t id);          /* PD or object; PHYS always is */
-uint32_t oracle_pd_limit(const struct oracle *oracle);                /* PD ids are below */
-uint32_t oracle_object_limit(const struct oracle *oracle);            /* object ids are below, ORACLE_OBJECT aside */
+uint32_t oracle_pd_limit(const struct oracle *oracle);                /* PD ids given out since reset are below */
+uint32_t oracle_object_limit(const struct oracle *oracle);            /* likewise of objects, ORACLE_OBJECT aside */
 uint32_t oracle_references(const struct oracle *oracle, uint32_t id); /* capabilities to it */
 
 /* Plain objects alive; those that a PD's account pays for. */

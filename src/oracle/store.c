@@ -50,7 +50,8 @@ static inline bool node_clear(struct node *node, unsigned slot) {
 }
 
 static inline bool space_insert(struct oracle *o, struct space *space, uint64_t unit, uint32_t index) {
-    if (o->node_limit - o->node_count < space->levels) {
+    const bool has_node = space->levels == 1 && space->root != 0;
+    if (!has_node && o->node_limit - o->node_count < space->levels) {
         return false;
     }
     if (space->root == 0) {

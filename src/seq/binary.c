@@ -71,16 +71,21 @@ INLINE void put(struct bits *bits, uint8_t slot_id, uint64_t value) {
         bits->high |= value >> (64 - slot.first);
 }
 
-static uint64_t load(const uint8_t *bytes) {
-    uint64_t value = 0;
-    for (unsigned i = 0; i < 8; i++)
-        value |= (uint64_t)bytes[i] << (8 * i);
-    return value;
+/* Without loops, so that compilers make one instruction of each. */
+INLINE uint64_t load(const uint8_t *bytes) {
+    return (uint64_t)bytes[0] | (uint64_t)bytes[1] << 8 | (uint64_t)bytes[2] << 16 | (uint64_t)bytes[3] << 24 |
+           (uint64_t)bytes[4] << 32 | (uint64_t)bytes[5] << 40 | (uint64_t)bytes[6] << 48 | (uint64_t)bytes[7] << 56;
 }
 
-static void store(uint8_t *bytes, uint64_t value) {
-    for (unsigned i = 0; i < 8; i++)
-        bytes[i] = (uint8_t)(value >> (8 * i));
+INLINE void store(uint8_t *bytes, uint64_t value) {
+    bytes[0] = (uint8_t)value;
+    bytes[1] = (uint8_t)(value >> 8);
+    bytes[2] = (uint8_t)(value >> 16);
+    bytes[3] = (uint8_t)(value >> 24);
+    bytes[4] = (uint8_t)(value >> 32);
+    bytes[5] = (uint8_t)(value >> 40);
+    bytes[6] = (uint8_t)(value >> 48);
+    bytes[7] = (uint8_t)(value >> 56);
 }
 
 /* Where a capability's value and mode are packed; a PLACE holds its own slot in the table. */
@@ -94,7 +99,7 @@ INLINE uint8_t cap_mode_slot(const struct seq_field *field) {
 
 INLINE struct seq_cap exact_cap(const struct bits *bits, const struct seq_field *field) {
     uint64_t mode = take(bits, cap_mode_slot(field)), value = take(bits, cap_slot(field));
-    if (mode == SEQ_CAP_NONE && seq_no_cap(field->type))
+    if (mode == SEQ_CAP_NONE && seq_may_lack_cap(field->type))
         return (struct seq_cap){.mode = SEQ_CAP_NONE};
     if (mode == SEQ_CAP_SELECTOR)
         return (struct seq_cap){.mode = SEQ_CAP_SELECTOR, .value = (uint16_t)value};
@@ -160,7 +165,7 @@ static struct seq_cap likely_cap(const struct context *context, const struct bit
     uint64_t mode = take(bits, cap_mode_slot(field)), value = take(bits, cap_slot(field));
     bool allowed = field->type != SEQ_TYPE_CAP_OR_NONE || (op->scope == ABI_CHILDREN && op->place != ABI_PLACE_CAP);
     bool none = mode == 0 || (op->caller && value % 4);
-    if (seq_no_cap(field->type) && (none || !allowed))
+    if (seq_may_lack_cap(field->type) && (none || !allowed))
         return (struct seq_cap){.mode = SEQ_CAP_NONE};
     if (mode == 3 && value % 16 == 0)
         return (struct seq_cap){.mode = SEQ_CAP_SELECTOR, .value = (uint16_t)(value / 16 % 16)};
@@ -289,12 +294,15 @@ static void decode_likely(const struct context *context, const struct bits *bits
     }
 }
 
+#define ADD_WEIGHT(id, text, weight, what) +(SEQ_##id < limit ? (uint32_t)(weight) : 0)
+static inline uint32_t weight_below(uint8_t limit) {
+    return 0 SEQ_OPERATIONS(ADD_WEIGHT);
+}
+
 /* `value` is none of the codes. Operations that are no system calls are likely only where there are several CPUs; oom
  * never, since it hides what the kernel does with memory enough. */
 static uint8_t likely_code(const struct context *context, uint64_t value) {
-    uint32_t count = context->cpus > 1 ? SEQ_OOM : SEQ_ACCESS, total = 0, code = 0;
-    for (uint32_t i = 0; i < count; i++)
-        total += seq_operations[i].weight;
+    uint32_t total = context->cpus > 1 ? weight_below(SEQ_OOM) : weight_below(SEQ_ACCESS), code = 0;
     uint64_t left = (value - SEQ_CODES) * total / ((1u << seq_slots[SEQ_SLOT_CODE].bits) - SEQ_CODES);
     while (left >= seq_operations[code].weight)
         left -= seq_operations[code++].weight;

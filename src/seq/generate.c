@@ -426,20 +426,22 @@ static bool make_lookup(struct generator *generator, struct seq_op *op) {
 }
 
 static uint8_t pick_code(struct generator *generator, uint32_t position, uint32_t count) {
-    uint32_t weight[SEQ_CODES], total = 0, pds = (uint32_t)__builtin_popcount(generator->guess.alive);
-    for (uint32_t code = 0; code < SEQ_CODES; code++)
-        weight[code] = generator->weight[code];
+    const uint32_t *weight = generator->weight;
+    uint32_t revoke = weight[SEQ_REVOKE], create = weight[SEQ_CREATE_PD];
+    uint32_t pds = (uint32_t)__builtin_popcount(generator->guess.alive), code = 0;
     if (generator->late_revoke && position < count / 2)
-        weight[SEQ_REVOKE] = (weight[SEQ_REVOKE] + 7) / 8;
+        revoke = (revoke + 7) / 8;
     if (pds == GUESS_PDS)
-        weight[SEQ_CREATE_PD] = (weight[SEQ_CREATE_PD] + 15) / 16;
+        create = (create + 15) / 16;
     else if (pds < FEW_PDS)
-        weight[SEQ_CREATE_PD] *= 3;
-    for (uint32_t code = 0; code < SEQ_CODES; code++)
-        total += weight[code];
-    uint32_t code = 0;
-    for (uint64_t left = total ? below(generator, total) : 0; code < SEQ_CODES - 1 && left >= weight[code]; code++)
-        left -= weight[code];
+        create *= 3;
+    uint32_t total = generator->weights - weight[SEQ_REVOKE] - weight[SEQ_CREATE_PD] + revoke + create;
+    for (uint64_t left = below(generator, total); code < SEQ_CODES - 1; code++) {
+        uint32_t mine = code == SEQ_CREATE_PD ? create : code == SEQ_REVOKE ? revoke : weight[code];
+        if (left < mine)
+            break;
+        left -= mine;
+    }
     return (uint8_t)code;
 }
 
@@ -556,6 +558,7 @@ static void draw_weights(struct generator *generator, uint32_t operations) {
         generator->weight[code] = allowed ? seq_operations[code].weight * factor : 0;
         total += generator->weight[code];
     }
+    generator->weights = total ? total : (uint32_t)__builtin_popcount(operations);
     for (uint32_t code = 0; code < SEQ_CODES && total == 0; code++)
         generator->weight[code] = operations >> code & 1;
 }

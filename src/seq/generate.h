@@ -12,8 +12,8 @@ struct generator {
     struct seq_random *random;
     const struct seq_geometry *geometry;
     struct guess guess;
-    uint32_t weight[SEQ_CODES];
-    bool late_revoke; /* revokes are rare in the first half */
+    uint32_t weight[SEQ_CODES], weights; /* and their sum */
+    bool late_revoke;                    /* revokes are rare in the first half */
     uint8_t mistakes, objects,
         repeats; /* how often, of 256: on purpose; kind OBJ; a delegate goes on with the next range */
     uint8_t phys, deep, remote,

@@ -158,8 +158,8 @@ static bool apply_create(struct guess *guess, const struct seq_op *op, uint8_t c
 }
 
 /* The child that a delegate makes of the part of a mapped range in its source range. False: none. */
-static bool child_of(const struct guess *guess, const struct seq_op *op, uint8_t caller, uint32_t index,
-                     struct guess_range *child) {
+static inline bool child_of(const struct guess *guess, const struct seq_op *op, uint8_t caller, uint32_t index,
+                            struct guess_range *child) {
     const struct guess_range *source = &guess->range[index];
     if (source->pd != caller || source->kind != op->kind || !overlaps(source->base, source->order, op->base, op->order))
         return false;

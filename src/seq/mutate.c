@@ -4,7 +4,7 @@
 #include "generate.h"
 #include "step.h"
 
-enum { RUN_MAX = 8, CONTEXT_OPS = 32, ROUNDS_MAX = 4 };
+enum { RUN_MAX = 8, CONTEXT_OPS = 32, ROUNDS_MAX = 4, TOTAL_WEIGHT = 115 };
 
 struct mutator {
     struct seq *seq;
@@ -262,12 +262,12 @@ static void put_before(struct mutator *mutator, uint32_t at, const struct seq_op
 /* A CPU that runs the PD uses a unit that a revoke has just taken, and mostly used it before. */
 static void insert_access(struct mutator *mutator) {
     struct seq *seq = mutator->seq;
-    uint32_t at = below(mutator, seq->count), tries = 0;
+    uint32_t at = below(mutator, seq->count), tries = may_insert(mutator, SEQ_ACCESS) ? 0 : seq->count;
     while (tries < seq->count && (seq->op[at].code != SEQ_REVOKE || seq->op[at].kind > ABI_PIO)) {
         at = at + 1 < seq->count ? at + 1 : 0;
         tries++;
     }
-    if (!may_insert(mutator, SEQ_ACCESS) || tries == seq->count) {
+    if (tries == seq->count) {
         nudge(mutator);
         return;
     }
@@ -288,16 +288,14 @@ static void insert_access(struct mutator *mutator) {
 
 static void mutate_once(struct mutator *mutator) {
     static const struct {
-        uint32_t weight;
+        uint32_t until; /* sums of weights */
         void (*change)(struct mutator *mutator);
-    } changes[] = {{36, nudge}, {18, insert},  {12, delete_run}, {12, splice},       {8, repeat},     {6, duplicate},
-                   {5, swap},   {2, retarget}, {1, disable},     {8, insert_access}, {4, toggle_cpu}, {3, insert_oom}};
-    uint32_t total = 0, at = 0;
-    for (uint32_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++)
-        total += changes[i].weight;
-    uint32_t left = below(mutator, total);
-    while (left >= changes[at].weight)
-        left -= changes[at++].weight;
+    } changes[] = {{36, nudge},    {54, insert},         {66, delete_run},  {78, splice},
+                   {86, repeat},   {92, duplicate},      {97, swap},        {99, retarget},
+                   {100, disable}, {108, insert_access}, {112, toggle_cpu}, {TOTAL_WEIGHT, insert_oom}};
+    uint32_t roll = below(mutator, TOTAL_WEIGHT), at = 0;
+    while (roll >= changes[at].until)
+        at++;
     if (mutator->seq->count == mutator->max_ops && below(mutator, 2))
         delete_run(mutator); /* or a full sequence could not take anything in */
     changes[at].change(mutator);

@@ -282,6 +282,11 @@ static inline struct seq_cap *seq_field_cap(struct seq_op *op, const struct seq_
     return cap == &op->pd ? &op->pd : &op->filter;
 }
 
+/* Whether "no capability" can be said in that type. */
+static inline bool seq_may_lack_cap(uint8_t type) {
+    return type == SEQ_TYPE_CAP_OR_SELF || type == SEQ_TYPE_CAP_OR_NONE;
+}
+
 /* The word for "no capability" in that type, or NULL: it must be one. */
 const char *seq_no_cap(uint8_t type);
 

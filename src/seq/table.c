@@ -74,15 +74,17 @@ const char *seq_no_cap(uint8_t type) {
 }
 
 void seq_blank(struct seq_op *op, uint8_t code) {
+    static const uint8_t simplest[SEQ_TYPE_COUNT] = {
+        [SEQ_TYPE_RESULT] = 1, [SEQ_TYPE_CAP] = SEQ_CAP_NAME, [SEQ_TYPE_NTH] = 1, [SEQ_TYPE_QUOTA] = SEQ_QUOTA};
     const struct seq_operation *operation = &seq_operations[code];
     __builtin_memset(op, 0, sizeof(*op));
     op->code = code;
     for (uint32_t i = 0; i < operation->field_count; i++) {
         const struct seq_field *field = &operation->fields[i];
-        uint64_t value;
-        if (field->type == SEQ_TYPE_CAP)
-            seq_field_cap(op, field)->mode = SEQ_CAP_NAME;
-        else if (seq_default(field->type, &value) || (value = seq_field_first(field->type)))
+        uint8_t value = simplest[field->type];
+        if (value && field->type == SEQ_TYPE_CAP)
+            seq_field_cap(op, field)->mode = value;
+        else if (value)
             seq_set(op, field, value);
     }
 }
@@ -107,7 +109,10 @@ uint64_t seq_units(const struct seq_geometry *geometry, const struct seq_op *op,
 }
 
 bool seq_fit(const struct seq_geometry *geometry, struct seq_op *op, uint64_t delegated, uint64_t allowance) {
-    while (op->order > 0 && seq_units(geometry, op, delegated) > allowance)
+    while (seq_units(geometry, op, delegated) > allowance) {
+        if (op->order == 0)
+            return false;
         op->order--;
-    return seq_units(geometry, op, delegated) <= allowance;
+    }
+    return true;
 }

@@ -203,7 +203,7 @@ class Json(CommandLine):
         self.assertEqual(line["path"], str(path))
         self.assertEqual((line["verdict"], line["signature"], line["failed_at"]), ("agree", None, None))
         self.assertEqual(line["ops"], [
-            ["create_pd", "root", 0, 1, 0, "r0"],
+            ["create_pd", "root", 0, 1, 7, "r0"],
             ["delegate", "root", "MEM", "PHYS", 16, 1, 1, 32, 7],
             ["lookup", "r0", "MEM", 32],
             ["revoke", "root", "MEM", 32, 0, 7, "self", 1, None],

@@ -618,16 +618,16 @@ static void on_end(void *context) {
 
 static void test_names(void **state) {
     static const char text[] = "# rescind: 1\n# geometry: small\n\n"
-                               "p1 = create_pd root payer=root sel=1\n" /* OK */
-                               "lookup p2 mem unit=0x0\n"               /* void: never created */
-                               "p2 = create_pd root payer=p1 sel=2\n"   /* OK */
-                               "p1 = create_pd root payer=root sel=2\n" /* occupied: p1 names nothing now */
-                               "lookup p1 mem unit=0x0\n"               /* void */
-                               "destroy_pd root pd=p1\n"                /* E_CAP */
-                               "destroy_pd root pd=@1\n"                /* OK: the first p1 */
-                               "destroy_pd root pd=p2\n"                /* OK */
-                               "p3 = create_pd root payer=root sel=2\n" /* OK, with p2's number */
-                               "lookup p2 mem unit=0x0\n";              /* void: not p3 */
+                               "p1 = create_pd root payer=root sel=1\n"       /* OK */
+                               "lookup p2 mem unit=0x0\n"                     /* void: never created */
+                               "p2 = create_pd root payer=p1 sel=2 quota=1\n" /* OK */
+                               "p1 = create_pd root payer=root sel=2\n"       /* occupied: p1 names nothing now */
+                               "lookup p1 mem unit=0x0\n"                     /* void */
+                               "destroy_pd root pd=p1\n"                      /* E_CAP */
+                               "destroy_pd root pd=@1\n"                      /* OK: the first p1 */
+                               "destroy_pd root pd=p2\n"                      /* OK */
+                               "p3 = create_pd root payer=root sel=2\n"       /* OK, with p2's number */
+                               "lookup p2 mem unit=0x0\n";                    /* void: not p3 */
     static const uint32_t expected[] = {ABI_OK, 99, ABI_OK, ABI_E_OVERLAP, 99, ABI_E_CAP, ABI_OK, ABI_OK, ABI_OK, 99};
     static struct seq_op ops[OPS];
     static struct harness_outcome outcome;

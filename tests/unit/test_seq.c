@@ -12,6 +12,7 @@
 #include "seq/guess.h"
 #include "seq/seq_table.h"
 
+#include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -206,6 +207,27 @@ static void geometries_have_names(void **state) {
 
 /* ---- text ---- */
 
+#define CPUS_HEADER "# rescind: 1\n# geometry: small\n# cpus: 3\n\n"
+
+static const char cpu_examples[] =
+    CPUS_HEADER "p1 = create_pd root payer=root sel=1 quota=0\n"
+                "p2 = create_pd root payer=@3 sel=2 quota=65535 cpu=2\n"
+                "p3 = create_pd root payer=root sel=3 cpu=1\n"
+                "create_object p2 payer=root sel=127 cpu=1\n"
+                "grant root obj from=phys base=3 order=0 to=self at=5 mask=cm\n"
+                "grant p1 pio from=own base=0x10 order=4 to=p2 at=0x10 mask=a cpu=2\n"
+                "move_quota root from=@9 to=p2 pages=4294967295 cpu=1\n"
+                "revoke root pio base=0x10 order=2 mask=a scope=children place=phys filter=none cpu=1\n"
+                "destroy_pd root pd=@7 cpu=2\n"
+                "lookup p255 mem unit=0x1ff cpu=1\n"
+                "access cpu=0 mem unit=0x40 rights=rx\n"
+                "access cpu=2 pio unit=0xff rights=a\n"
+                "access cpu=1 kind3 unit=0x0 rights=0x80\n"
+                "switch cpu=1 to=p255\n"
+                "switch cpu=0 to=root\n"
+                "oom n=1\n"
+                "oom n=255\n";
+
 static const char examples[] = "p1 = create_pd root payer=root sel=1\n"
                                "delegate root mem from=phys base=0x10 order=2 to=p1 at=0x40 mask=rwx\n"
                                "delegate p1 obj from=own base=3 order=0 to=self at=5 mask=cm\n"
@@ -251,6 +273,92 @@ static void fields_are_read(void **state) {
     assert_true(same_op(&rig->a.op[0], &create));
     assert_true(same_op(&rig->a.op[1], &delegate));
     assert_true(same_op(&rig->a.op[2], &revoke));
+}
+
+static void new_fields_are_read(void **state) {
+    struct rig *rig = *state;
+    parse(rig, &rig->a, cpu_examples);
+    assert_int_equal(rig->a.cpus, 3);
+    const struct seq_op *op = rig->a.op;
+    const struct seq_op create = {
+        .code = SEQ_CREATE_PD, .name = 2, .cpu = 2, .quota = 65535, .pd = {SEQ_CAP_SELECTOR, 3}, .base = 2};
+    const struct seq_op move = {
+        .code = SEQ_MOVE_QUOTA, .cpu = 1, .pd = {SEQ_CAP_SELECTOR, 9}, .filter = {SEQ_CAP_NAME, 2}, .base = UINT32_MAX};
+    const struct seq_op access = {.code = SEQ_ACCESS, .mask = ABI_R | ABI_X, .base = 0x40};
+    const struct seq_op switches = {.code = SEQ_SWITCH, .caller = 255, .cpu = 1};
+    const struct seq_op oom = {.code = SEQ_OOM, .mask = 255};
+    assert_int_equal(op[0].quota, 0);
+    assert_true(same_op(&op[1], &create));
+    assert_int_equal(op[2].quota, SEQ_QUOTA);
+    assert_true(same_op(&op[6], &move));
+    assert_true(same_op(&op[10], &access));
+    assert_true(same_op(&op[13], &switches));
+    assert_true(same_op(&op[16], &oom));
+    seq_print(&rig->a, rig->text, sizeof(rig->text));
+    assert_string_equal(rig->text, cpu_examples);
+}
+
+static void defaults_are_not_printed(void **state) {
+    struct rig *rig = *state;
+    parse(rig, &rig->a,
+          "# rescind: 1\n# cpus: 1\n# geometry: small\np1 = create_pd root payer=root sel=1 quota=7 cpu=0 # both\n");
+    assert_int_equal(rig->a.cpus, 1);
+    assert_prints(rig, &rig->a, "p1 = create_pd root payer=root sel=1\n");
+    rig->a.cpus = 0; /* of those who do not care */
+    assert_prints(rig, &rig->a, "p1 = create_pd root payer=root sel=1\n");
+    assert_int_equal(seq_cpus(&rig->a), 1);
+    rig->a.cpus = 200;
+    assert_int_equal(seq_cpus(&rig->a), SEQ_CPUS);
+}
+
+/* Whether two words are the same, but for the notation of a number. */
+static bool same_word(const char *a, const char *b) {
+    const char *a_value = strchr(a, '='), *b_value = strchr(b, '=');
+    if (strcmp(a, b) == 0)
+        return true;
+    if (!a_value || !b_value || a_value - a != b_value - b || strncmp(a, b, (size_t)(a_value - a)) != 0)
+        return false;
+    char *a_end, *b_end;
+    bool same = strtoull(a_value + 1, &a_end, 0) == strtoull(b_value + 1, &b_end, 0);
+    return same && *a_end == '\0' && *b_end == '\0';
+}
+
+/* Whether an operation prints as the line stands in the file, its comment aside. */
+static bool prints_as(const struct seq_op *op, char *line) {
+    char text[SEQ_TEXT_MAX], *a_rest, *b_rest;
+    seq_print_op(op, text);
+    char *a = strtok_r(line, " ", &a_rest), *b = strtok_r(text, " ", &b_rest);
+    while (a && b && *a != '#') {
+        if (!same_word(a, b))
+            return false;
+        a = strtok_r(NULL, " ", &a_rest);
+        b = strtok_r(NULL, " ", &b_rest);
+    }
+    return (!a || *a == '#') && !b;
+}
+
+/* What was written before there were quotas and CPUs means the same, and prints without them. */
+static void stored_sequences_print_as_they_stand(void **state) {
+    struct rig *rig = *state;
+    glob_t files = {0};
+    assert_int_equal(glob("corpus/*/*.rsq", 0, NULL, &files), 0);
+    assert_int_equal(glob("faults/*.rsq", GLOB_APPEND, NULL, &files), 0);
+    for (size_t i = 0; i < files.gl_pathc; i++) {
+        FILE *file = fopen(files.gl_pathv[i], "r");
+        uint32_t at = 0;
+        assert_non_null(file);
+        rig->text[fread(rig->text, 1, TEXT - 1, file)] = '\0';
+        fclose(file);
+        parse(rig, &rig->a, rig->text);
+        char *rest, *line = strtok_r(rig->text, "\n", &rest);
+        for (; line; line = strtok_r(NULL, "\n", &rest)) {
+            if (line[0] != '#' && !prints_as(&rig->a.op[at++], line))
+                fail_msg("%s: operation %u", files.gl_pathv[i], at - 1);
+        }
+        assert_int_equal(at, rig->a.count);
+    }
+    assert_true(files.gl_pathc >= 20);
+    globfree(&files);
 }
 
 static void spaces_and_comments_are_ignored(void **state) {
@@ -376,6 +484,10 @@ static void headers_are_checked(void **state) {
         {"# rescind: 1\nlookup root mem unit=0\n", 2, 1,
          "expected '# geometry: small' or '# geometry: real' before the first operation"},
         {HEADER "# geometry: real\n", 4, 1, "this header line was there already"},
+        {"# rescind: 1\n# cpus: 0\n", 2, 9, "expected a number from 1 to 4, found '0'"},
+        {"# rescind: 1\n# cpus: 5\n", 2, 9, "expected a number from 1 to 4, found '5'"},
+        {"# rescind: 1\n# cpus:\n", 2, 8, "expected a number from 1 to 4, found the end of the line"},
+        {CPUS_HEADER "# cpus: 3\n", 5, 1, "this header line was there already"},
         {HEADER "# rescind: 1\n", 4, 1, "this header line was there already"},
         {HEADER "# title: a\n# title: b\n", 5, 1, "this header line was there already"},
         {HEADER "# title:\n", 4, 9, "expected text, found the end of the line"},
@@ -440,6 +552,33 @@ static void operations_are_checked(void **state) {
          "expected own, phys, root, p1 to p255, @0 to @65535 or place3, found 'place2'"},
         {HEADER "revoke root mem base=0 order=0 mask=r scope=self place=own filter=self", 4, 67,
          "expected root, p1 to p255, @0 to @65535 or none, found 'self'"},
+        {HEADER "lookup root mem unit=0 cpu=1", 4, 28, "expected one of the header's cpus from 0 to 0, found '1'"},
+        {CPUS_HEADER "lookup root mem unit=0 cpu=3", 5, 28, "expected one of the header's cpus from 0 to 2, found '3'"},
+        {CPUS_HEADER "lookup root mem cpu=1 unit=0", 5, 17, "expected unit=, found 'cpu=1'"},
+        {CPUS_HEADER "lookup root mem unit=0 cpu=1 cpu=1", 5, 30,
+         "expected the end of the line or a comment, found 'cpu=1'"},
+        {HEADER "lookup root mem unit=0 quota=1", 4, 24, "expected the end of the line or a comment, found 'quota=1'"},
+        {HEADER "p1 = create_pd root payer=root sel=1 quota=65536", 4, 44,
+         "expected a number from 0 to 65535, found '65536'"},
+        {CPUS_HEADER "p1 = create_pd root payer=root sel=1 cpu=1 quota=3", 5, 44,
+         "expected the end of the line or a comment, found 'quota=3'"},
+        {HEADER "p1 = create_object root payer=root sel=1", 4, 6,
+         "expected an operation that makes something (create_pd), found 'create_object'"},
+        {HEADER "create_object root payer=self sel=1", 4, 26, "expected root, p1 to p255, @0 to @65535, found 'self'"},
+        {HEADER "grant root mem from=p1", 4, 21, "expected own, phys, place2 or place3, found 'p1'"},
+        {HEADER "move_quota root from=root to=none", 4, 30, "expected root, p1 to p255, @0 to @65535, found 'none'"},
+        {HEADER "move_quota root from=root to=p1 pages=4294967296", 4, 39,
+         "expected a number from 0 to 4294967295, found '4294967296'"},
+        {HEADER "access root mem unit=0 rights=r", 4, 8, "expected cpu=, found 'root'"},
+        {HEADER "access cpu=1 mem unit=0 rights=r", 4, 12, "expected one of the header's cpus from 0 to 0, found '1'"},
+        {HEADER "access cpu=0 pio unit=0 rights=r", 4, 32,
+         "expected a mask (letters of a, - or 0x0 to 0xff), found 'r'"},
+        {HEADER "access cpu=0 mem unit=0 rights=r cpu=0", 4, 34,
+         "expected the end of the line or a comment, found 'cpu=0'"},
+        {HEADER "switch cpu=0 to=@1", 4, 17, "expected root or p1 to p255, found '@1'"},
+        {HEADER "oom n=0", 4, 7, "expected a number from 1 to 255, found '0'"},
+        {HEADER "oom n=256", 4, 7, "expected a number from 1 to 255, found '256'"},
+        {HEADER "oom n=1 cpu=0", 4, 9, "expected the end of the line or a comment, found 'cpu=0'"},
         {HEADER "look\x01\xff", 4, 1, ALL_OPERATIONS "'look\\x01\\xff'"},
     };
     for (size_t i = 0; i < sizeof(mistakes) / sizeof(mistakes[0]); i++)
@@ -591,6 +730,53 @@ static void packed_bits_are_where_the_table_says(void **state) {
     assert_memory_equal(bytes, expected, SEQ_OP_BYTES);
 }
 
+/* Files that were packed before there were quotas and CPUs: zero where these are now. */
+static void old_packed_files_are_read(void **state) {
+    struct rig *rig = *state;
+    const uint8_t old[2 * SEQ_OP_BYTES] = {0x8f, 'r', 's',  'e', 'q', '\r', '\n', 0x1a, 1, 0, 0, 0,    0, 0, 0, 0,
+                                           0x00, 0,   0x40, 0,   0,   0,    0,    5,    0, 0, 0, 0x90, 0, 0, 0, 0};
+    rig->a.cpus = 4;
+    assert_true(seq_is_packed(old, sizeof(old)));
+    seq_unpack(&rig->a, old, sizeof(old));
+    assert_int_equal(rig->a.cpus, 1);
+    assert_prints(rig, &rig->a, "p9 = create_pd root payer=root sel=5\n");
+    assert_int_equal(seq_pack(&rig->a, rig->bytes, sizeof(rig->bytes)), sizeof(old));
+    assert_memory_equal(rig->bytes, old, sizeof(old));
+}
+
+static void cpus_are_packed(void **state) {
+    struct rig *rig = *state;
+    for (uint8_t cpus = 1; cpus <= SEQ_CPUS; cpus++) {
+        seq_blank(&rig->a.op[0], SEQ_LOOKUP);
+        rig->a.op[0].cpu = (uint8_t)(cpus - 1);
+        rig->a.cpus = cpus;
+        rig->a.count = 1;
+        size_t length = seq_pack(&rig->a, rig->bytes, sizeof(rig->bytes));
+        assert_int_equal(rig->bytes[10], cpus - 1);
+        seq_unpack(&rig->b, rig->bytes, length);
+        assert_int_equal(rig->b.cpus, cpus);
+        assert_same_ops(&rig->a, &rig->b);
+        rig->c.cpus = (uint8_t)(cpus - 1); /* one less (or none: that is one): CPU 0 takes over */
+        seq_unpack_ops(&rig->c, rig->bytes + SEQ_OP_BYTES, length - SEQ_OP_BYTES);
+        assert_int_equal(rig->c.cpus, cpus - 1);
+        assert_int_equal(rig->c.op[0].cpu, 0);
+    }
+    rig->bytes[10] = SEQ_CPUS;
+    assert_false(seq_is_packed(rig->bytes, 2 * SEQ_OP_BYTES));
+}
+
+static void every_quota_is_itself_again(void **state) {
+    struct rig *rig = *state;
+    uint8_t bytes[SEQ_OP_BYTES];
+    for (uint32_t quota = 0; quota <= UINT16_MAX; quota++) {
+        seq_blank(&rig->a.op[0], SEQ_CREATE_PD);
+        rig->a.op[0].quota = (uint16_t)quota;
+        seq_pack_op(&seq_geometry_small, &rig->a.op[0], bytes);
+        seq_unpack_ops(&rig->b, bytes, SEQ_OP_BYTES);
+        assert_true(same_op(&rig->a.op[0], &rig->b.op[0]));
+    }
+}
+
 static void a_rest_is_padded_and_capacity_is_kept(void **state) {
     struct rig *rig = *state;
     const uint8_t bytes[SEQ_OP_BYTES + 1] = {SEQ_LOOKUP, 0, 0, 0, 0, 0, 0, 5, 0, 0, 0, 0, 0, 0, 0, 0, SEQ_DESTROY_PD};
@@ -713,6 +899,9 @@ static void random_numbers_stay_below(void **state) {
 
 /* ---- generator ---- */
 
+static const struct seq_profile first_operations = {.operations = (1u << SEQ_CREATE_OBJECT) - 1,
+                                                    .kinds = 1u << ABI_MEM | 1u << ABI_OBJ};
+
 static void generation_is_deterministic(void **state) {
     struct rig *rig = *state;
     const struct seq_profile profile = {0};
@@ -744,6 +933,17 @@ static void generated_sequences_are_canonical(void **state) {
 
 static void profiles_are_obeyed(void **state) {
     struct rig *rig = *state;
+    for (int i = 0; i < 200; i++) {
+        const struct seq_profile one = {.kinds = 1u << ABI_PIO}, three = {.cpus = 3};
+        seq_generate(&rig->a, &rig->random, &one, OPS);
+        assert_int_equal(rig->a.cpus, 1);
+        seq_generate(&rig->b, &rig->random, &three, OPS);
+        assert_int_equal(rig->b.cpus, 3);
+        for (uint32_t k = 0; k < OPS; k++) {
+            assert_true(seq_is_call(rig->a.op[k].code) && rig->a.op[k].cpu == 0);
+            assert_true(rig->b.op[k].code != SEQ_OOM && rig->b.op[k].cpu < 3);
+        }
+    }
     for (uint32_t operations = 1; operations < 1u << SEQ_CODES; operations++) {
         const struct seq_profile profile = {.operations = operations, .kinds = 1u << ABI_MEM};
         seq_generate(&rig->a, &rig->random, &profile, OPS);
@@ -760,6 +960,30 @@ static void profiles_are_obeyed(void **state) {
             memory += rig->a.op[k].code == SEQ_DELEGATE && rig->a.op[k].kind == ABI_MEM;
     }
     assert_in_range(memory, 0, 100 * OPS / 50);
+}
+
+/* For profiles that do not ask for more, sequences have stayed what they were. */
+static void first_operations_give_the_same_sequences(void **state) {
+    struct rig *rig = *state;
+    uint64_t hash = 0xcbf29ce484222325u;
+    for (uint64_t run = 0; run < 2000; run++) {
+        struct seq_profile profile = first_operations;
+        struct seq_random random;
+        rig->a.geometry = seq_geometries[run / 1000];
+        profile.unit_budget = run / 500 % 2 ? 1u << 13 : 0;
+        seq_random_seed(&random, run % 500);
+        seq_generate(&rig->a, &random, &profile, OPS);
+        for (uint32_t i = 0; i < OPS; i++) {
+            const struct seq_op *op = &rig->a.op[i];
+            const uint64_t fields[14] = {op->code,        op->caller,       op->name, op->kind,       op->place,
+                                         op->scope,       op->order,        op->mask, op->pd.mode,    op->pd.value,
+                                         op->filter.mode, op->filter.value, op->base, op->destination};
+            assert_int_equal(op->cpu, 0);
+            for (uint32_t k = 0; k < 14; k++)
+                hash = (hash ^ fields[k]) * 0x100000001b3u;
+        }
+    }
+    assert_true(hash == 0xb08d262cac5e9adc);
 }
 
 static uint64_t charged_units(const struct seq *seq) {
@@ -800,6 +1024,8 @@ static void units_are_charged_by_size(void **state) {
     assert_int_equal(seq_units(geometry, &op, 0), 0);
     op = (struct seq_op){.code = SEQ_REVOKE, .order = 35};
     assert_int_equal(seq_units(geometry, &op, 1000), 1000);
+    op.code = SEQ_GRANT;
+    assert_int_equal(seq_units(geometry, &op, 1000), 1000);
     op.code = SEQ_LOOKUP;
     assert_int_equal(seq_units(geometry, &op, 1000), 0);
     op.code = SEQ_DELEGATE;
@@ -807,9 +1033,6 @@ static void units_are_charged_by_size(void **state) {
     assert_int_equal(op.order, 5);
     assert_false(seq_fit(geometry, &op, 0, 0));
 }
-
-static const struct seq_profile first_operations = {.operations = (1u << SEQ_CREATE_OBJECT) - 1,
-                                                    .kinds = 1u << ABI_MEM | 1u << ABI_OBJ};
 
 /* What generated sequences really do, by the oracle. */
 static void most_generated_operations_have_an_effect(void **state) {
@@ -877,13 +1100,130 @@ static void the_guess_cuts_ranges(void **state) {
     assert_int_equal(guess.count, 1);
 }
 
+static void the_guess_knows_ports_and_objects(void **state) {
+    struct rig *rig = *state;
+    static struct guess guess;
+    apply_guess(rig, &guess,
+                "p1 = create_pd root payer=root sel=1 quota=3\n"
+                "create_object root payer=root sel=2\n"
+                "delegate root obj from=own base=2 order=0 to=p1 at=9 mask=c\n"
+                "delegate root pio from=phys base=0x40 order=4 to=p1 at=0x40 mask=a\n"
+                "delegate p1 obj from=own base=9 order=0 to=self at=10 mask=c\n"
+                "grant p1 obj from=own base=9 order=0 to=self at=11 mask=c\n"
+                "revoke root pio base=0x48 order=3 mask=a scope=children place=phys filter=none\n");
+    assert_int_equal(guess.alive, 3);
+    assert_true(guess_occupied(&guess, 1, ABI_PIO, 0x40, 3));
+    assert_false(guess_occupied(&guess, 1, ABI_PIO, 0x48, 3));
+    assert_false(guess_occupied(&guess, 1, ABI_OBJ, 9, 0));
+    assert_true(guess_occupied(&guess, 1, ABI_OBJ, 11, 0));
+    assert_int_equal(guess_cap(&guess, 1, 0), GUESS_NONE); /* an object is no PD */
+    parse_ops(rig, &rig->b,
+              "delegate root pio from=phys base=0x10 order=0 to=p1 at=0x11 mask=a\n"
+              "grant root mem from=phys base=0x10 order=0 to=p1 at=0x11 mask=r\n"
+              "destroy_pd root pd=@2\n"
+              "p2 = create_pd root payer=@2 sel=5\n"
+              "move_quota root from=p1 to=@2 pages=1\n");
+    for (uint32_t i = 0; i < rig->b.count; i++)
+        assert_false(guess_apply(&guess, &rig->b.op[i]));
+}
+
+static void the_guess_moves_ranges(void **state) {
+    struct rig *rig = *state;
+    static struct guess guess;
+    apply_guess(rig, &guess,
+                "p1 = create_pd root payer=root sel=1 quota=3\n"
+                "delegate root mem from=phys base=0x10 order=2 to=self at=0x40 mask=rwx\n"
+                "delegate root mem from=own base=0x40 order=2 to=self at=0x50 mask=rw\n"
+                "grant root mem from=own base=0x40 order=2 to=p1 at=0x60 mask=rx\n");
+    assert_false(guess_occupied(&guess, 0, ABI_MEM, 0x40, 2));
+    assert_true(guess_occupied(&guess, 1, ABI_MEM, 0x60, 2));
+    uint32_t child = 0;
+    while (child < guess.count && guess.range[child].base != 0x50)
+        child++;
+    assert_int_equal(guess.range[child].rights, ABI_R);
+    assert_int_equal(guess.range[guess.range[child].parent].base, 0x60);
+    parse_ops(rig, &rig->b, "grant p1 mem from=own base=0x60 order=1 to=self at=0x80 mask=rwx\n");
+    assert_true(guess_apply(&guess, &rig->b.op[0]));
+    assert_false(guess_occupied(&guess, 1, ABI_MEM, 0x60, 1));
+    assert_true(guess_occupied(&guess, 1, ABI_MEM, 0x62, 1) && guess_occupied(&guess, 1, ABI_MEM, 0x80, 1));
+}
+
+static void the_guess_counts_pages(void **state) {
+    struct rig *rig = *state;
+    static struct guess guess;
+    apply_guess(rig, &guess,
+                "p1 = create_pd root payer=root sel=1 quota=20\n"
+                "p2 = create_pd root payer=p1 sel=2 quota=5\n"
+                "move_quota root from=p2 to=p1 pages=2\n");
+    uint32_t root = seq_geometry_small.quota_pages - seq_geometry_small.pd_pages - 20;
+    assert_int_equal(guess.pages[0], root);
+    assert_int_equal(guess.pages[1], 17);
+    assert_int_equal(guess.pages[2], 3);
+    parse_ops(rig, &rig->b,
+              "p3 = create_pd root payer=p2 sel=3 quota=4\n"
+              "p3 = create_pd root payer=p1 sel=3 quota=0\n"
+              "move_quota root from=p2 to=p1 pages=4\n"
+              "move_quota root from=p2 to=p2 pages=1\n"
+              "oom n=1\n"
+              "destroy_pd root pd=p2\n");
+    for (uint32_t i = 0; i < 5; i++)
+        assert_false(guess_apply(&guess, &rig->b.op[i]));
+    assert_true(guess_apply(&guess, &rig->b.op[5]));
+    assert_int_equal(guess.pages[1], 20);
+}
+
+static void the_guess_knows_what_runs(void **state) {
+    struct rig *rig = *state;
+    static struct guess guess;
+    guess_begin(&guess, &seq_geometry_small);
+    parse(rig, &rig->a,
+          CPUS_HEADER "p1 = create_pd root payer=root sel=1\nswitch cpu=2 to=p1\nswitch cpu=0 to=p1\n"
+                      "switch cpu=0 to=root\nswitch cpu=1 to=p7\noom n=1\np2 = create_pd root payer=root sel=2\n");
+    for (uint32_t i = 0; i < rig->a.count; i++)
+        guess_apply(&guess, &rig->a.op[i]);
+    assert_int_equal(guess.alive, 3); /* p2 was not made */
+    assert_int_equal(guess.runs[0], GUESS_ROOT);
+    assert_int_equal(guess.runs[1], GUESS_PDS);
+    assert_int_equal(guess.runs[2], 1);
+    parse_ops(rig, &rig->b, "destroy_pd root pd=p1\n");
+    assert_true(guess_apply(&guess, &rig->b.op[0]));
+    assert_int_equal(guess.runs[2], GUESS_PDS);
+}
+
+/* Accesses are of use if what they reach is mapped, or was. */
+static void accesses_follow_what_happens(void **state) {
+    struct rig *rig = *state;
+    const struct seq_profile profile = {.cpus = 2};
+    static struct guess guess;
+    uint32_t accesses = 0, hits = 0, stale = 0;
+    for (int i = 0; i < 600; i++) {
+        bool was[2][SEQ_NAMES + 256] = {{false}};
+        seq_generate(&rig->a, &rig->random, &profile, OPS);
+        guess_begin(&guess, rig->a.geometry);
+        for (uint32_t k = 0; k < OPS; k++) {
+            const struct seq_op *op = &rig->a.op[k];
+            guess_apply(&guess, op);
+            if (op->code != SEQ_ACCESS || op->kind != ABI_MEM || op->base > 255)
+                continue;
+            uint8_t pd = guess.runs[op->cpu];
+            bool hit = pd < GUESS_PDS && guess_occupied(&guess, pd, ABI_MEM, op->base, 0);
+            accesses++;
+            hits += hit;
+            stale += !hit && was[op->cpu][op->base];
+            was[op->cpu][op->base] |= hit;
+        }
+    }
+    assert_true(accesses > 600 && hits > accesses / 2 && stale > accesses / 50);
+}
+
 struct tally {
     uint32_t ops, changed, code[SEQ_CODES], source[4], place[4], scope[4], kind[4], remote, filtered, selectors, others,
-        large, depth, repeats;
+        large, depth, repeats, elsewhere;
 };
 
 static void tally_op(struct tally *tally, const struct seq_op *op, const struct seq_op *before) {
     tally->ops++;
+    tally->elsewhere += op->cpu != 0;
     tally->code[op->code]++;
     tally->selectors += op->pd.mode == SEQ_CAP_SELECTOR;
     if (op->code == SEQ_DELEGATE) {
@@ -929,7 +1269,9 @@ static void generated_sequences_are_varied(void **state) {
     }
     assert_true(tally.source[ABI_OWN] > 100 * few && tally.source[ABI_PHYS] > 100 * few);
     assert_true(tally.scope[3] && tally.place[3] && tally.kind[3] && tally.kind[ABI_PIO]);
-    assert_true(tally.kind[ABI_OBJ] > 20 * few);
+    assert_true(tally.kind[ABI_OBJ] > 20 * few && tally.kind[ABI_PIO] > 20 * few);
+    assert_true(tally.code[SEQ_DELEGATE] > tally.ops / 3 && tally.code[SEQ_REVOKE] > tally.ops / 12);
+    assert_true(tally.elsewhere > 50 * few && tally.elsewhere < tally.ops / 2);
     assert_true(tally.filtered > 2 * few && tally.selectors > 4 * few && tally.others > 4 * few);
     assert_true(tally.large > 10 * few && tally.depth > 10 * few && tally.repeats > 10 * few);
 }
@@ -1031,6 +1373,63 @@ static void mutation_repeats_ranges(void **state) {
     assert_true(runs > 10);
 }
 
+/* An operation of that code, whatever it is about. */
+static const struct seq_op *first_of(const struct seq *seq, uint8_t code) {
+    for (uint32_t i = 0; i < seq->count; i++) {
+        if (seq->op[i].code == code)
+            return &seq->op[i];
+    }
+    return NULL;
+}
+
+static void mutation_accesses_what_was_revoked(void **state) {
+    struct rig *rig = *state;
+    const struct seq_profile profile = {0};
+    uint32_t after = 0, both = 0, switched = 0, one_cpu = 0;
+    for (int i = 0; i < 4000; i++) {
+        parse(rig, &rig->a,
+              CPUS_HEADER "p1 = create_pd root payer=root sel=1\n"
+                          "delegate root pio from=phys base=0x40 order=0 to=p1 at=0x40 mask=a\n"
+                          "delegate root mem from=phys base=0x10 order=0 to=p1 at=0x20 mask=rwx\n"
+                          "revoke root mem base=0x10 order=0 mask=w scope=children place=phys filter=none\n");
+        if (i % 2) {
+            rig->a.op[1] = (struct seq_op){.code = SEQ_SWITCH, .caller = 1, .cpu = 2};
+        }
+        seq_mutate(&rig->a, &rig->random, &profile, 16);
+        for (uint32_t k = 1; k < rig->a.count; k++) {
+            const struct seq_op *op = &rig->a.op[k];
+            if (op->code != SEQ_ACCESS || op->base != 0x20 || op[-1].code != SEQ_REVOKE)
+                continue;
+            after += i % 2 && op->cpu == 2;
+            both += k > 1 && same_op(op, &op[-2]);
+            const struct seq_op *made = first_of(&rig->a, SEQ_SWITCH);
+            switched += !(i % 2) && made && made->caller == 1 && made->cpu == op->cpu;
+        }
+        parse_ops(rig, &rig->a,
+                  "delegate root mem from=phys base=0x10 order=0 to=self at=0x20 mask=rwx\n"
+                  "revoke root mem base=0x20 order=0 mask=w scope=self place=own filter=none\n");
+        seq_mutate(&rig->a, &rig->random, &profile, 16);
+        one_cpu += first_of(&rig->a, SEQ_ACCESS) || first_of(&rig->a, SEQ_SWITCH) || first_of(&rig->a, SEQ_OOM);
+    }
+    assert_true(after > 50 && both > 50 && switched > 20);
+    assert_int_equal(one_cpu, 0);
+}
+
+static void mutation_toggles_cpus_and_fails_allocations(void **state) {
+    struct rig *rig = *state;
+    const struct seq_profile profile = {.operations = (1u << SEQ_CODES) - 1};
+    uint32_t toggled = 0, failing = 0;
+    for (int i = 0; i < 1000; i++) {
+        parse(rig, &rig->a, CPUS_HEADER "lookup root mem unit=0x0\n");
+        seq_mutate(&rig->a, &rig->random, &profile, 16);
+        toggled += rig->a.op[0].code == SEQ_LOOKUP && rig->a.op[0].cpu;
+        failing += rig->a.count > 1 && rig->a.op[0].code == SEQ_OOM && seq_is_call(rig->a.op[1].code);
+        for (uint32_t k = 0; k < rig->a.count; k++)
+            assert_in_range(rig->a.op[k].cpu, 0, 2);
+    }
+    assert_true(toggled > 30 && failing > 15);
+}
+
 static void crossover_takes_from_both(void **state) {
     struct rig *rig = *state;
     uint32_t both = 0;
@@ -1060,6 +1459,8 @@ static void crossover_takes_from_both(void **state) {
     assert_true(both > 200);
     any_seq(rig, &rig->b, &seq_geometry_real, 20);
     seq_crossover(&rig->c, &rig->a, &rig->b, &rig->random, 40);
+    assert_int_equal(rig->c.cpus, SEQ_CPUS);
+    assert_int_equal(rig->a.cpus, 1);
     seq_crossover(&rig->c, &rig->a, &rig->b, &rig->random, 40);
     assert_print_parses(rig, &rig->c, &rig->a);
 }
@@ -1251,6 +1652,40 @@ static void undefined_values_are_simplified(void **state) {
     assert_print_parses(rig, &rig->a, &rig->b);
 }
 
+static bool has_access_elsewhere(const struct seq *seq) {
+    const struct seq_op *access = first_of(seq, SEQ_ACCESS), *oom = first_of(seq, SEQ_OOM);
+    return access && access->cpu && access->base >= 0x10 && oom && oom->mask >= 2;
+}
+
+static bool has_two_cpus(const struct seq *seq) {
+    const struct seq_op *a = first_of(seq, SEQ_GRANT), *b = first_of(seq, SEQ_MOVE_QUOTA);
+    return a && b && a->cpu != b->cpu && b->base;
+}
+
+static void cpus_and_quotas_are_simplified(void **state) {
+    struct rig *rig = *state;
+    parse(rig, &rig->a, cpu_examples);
+    assert_int_equal(rig->a.cpus, 3);
+    shrink(rig, &rig->a, always, 5000, 1024);
+    assert_prints(rig, &rig->a, "p1 = create_pd root payer=root sel=0\n");
+    parse(rig, &rig->a, cpu_examples);
+    rig->a.op[15].mask = 200;
+    rig->a.op[11].base = 0x98;
+    rig->a.op[10] = rig->a.op[11];
+    shrink(rig, &rig->a, has_access_elsewhere, 5000, 1024);
+    seq_print(&rig->a, rig->text, sizeof(rig->text));
+    assert_string_equal(rig->text, "# rescind: 1\n# geometry: small\n# cpus: 2\n\n"
+                                   "access cpu=1 mem unit=0x10 rights=r\noom n=2\n");
+    parse(rig, &rig->a, cpu_examples);
+    shrink(rig, &rig->a, has_two_cpus, 5000, 1024);
+    seq_print(&rig->a, rig->text, sizeof(rig->text));
+    assert_string_equal(rig->text, "# rescind: 1\n# geometry: small\n# cpus: 2\n\n"
+                                   "grant root mem from=own base=0x0 order=0 to=self at=0x0 mask=rwx\n"
+                                   "move_quota root from=root to=root pages=1 cpu=1\n");
+    assert_int_equal(shrink(rig, &rig->a, never, 5, 16), 1);
+    assert_int_equal(rig->a.cpus, 2);
+}
+
 static void removing_any_operation_heals(void **state) {
     struct rig *rig = *state;
     const struct seq_profile profile = {0};
@@ -1363,6 +1798,9 @@ int main(void) {
         TEST(geometries_have_names),
         TEST(examples_are_canonical),
         TEST(fields_are_read),
+        TEST(new_fields_are_read),
+        TEST(defaults_are_not_printed),
+        TEST(stored_sequences_print_as_they_stand),
         TEST(spaces_and_comments_are_ignored),
         TEST(every_mask_is_itself_again),
         TEST(masks_are_read_in_any_order_or_as_numbers),
@@ -1379,6 +1817,9 @@ int main(void) {
         TEST(every_byte_string_is_a_sequence),
         TEST(an_exact_op_needs_no_context),
         TEST(packed_bits_are_where_the_table_says),
+        TEST(old_packed_files_are_read),
+        TEST(cpus_are_packed),
+        TEST(every_quota_is_itself_again),
         TEST(a_rest_is_padded_and_capacity_is_kept),
         TEST(the_file_header_is_checked),
         TEST(packing_is_bounded),
@@ -1388,23 +1829,32 @@ int main(void) {
         TEST(generation_is_deterministic),
         TEST(generated_sequences_are_canonical),
         TEST(profiles_are_obeyed),
+        TEST(first_operations_give_the_same_sequences),
         TEST(budgets_are_kept),
         TEST(units_are_charged_by_size),
         TEST(most_generated_operations_have_an_effect),
         TEST(the_guess_knows_who_is_dead),
         TEST(the_guess_cuts_ranges),
+        TEST(the_guess_knows_ports_and_objects),
+        TEST(the_guess_moves_ranges),
+        TEST(the_guess_counts_pages),
+        TEST(the_guess_knows_what_runs),
+        TEST(accesses_follow_what_happens),
         TEST(generated_sequences_are_varied),
         TEST(swarms_differ),
         TEST(real_sequences_use_the_edges),
         TEST(mutants_are_canonical_and_bounded),
         TEST(mutation_is_deterministic_and_does_something),
         TEST(mutation_repeats_ranges),
+        TEST(mutation_accesses_what_was_revoked),
+        TEST(mutation_toggles_cpus_and_fails_allocations),
         TEST(crossover_takes_from_both),
         TEST(shrinking_leaves_what_is_needed),
         TEST(shrinking_keeps_related_operations),
         TEST(shrinking_removes_pairs),
         TEST(unrelated_operations_go_at_once),
         TEST(undefined_values_are_simplified),
+        TEST(cpus_and_quotas_are_simplified),
         TEST(removing_any_operation_heals),
         TEST(what_does_not_fail_stays),
         TEST(budget_and_memo_are_used),
