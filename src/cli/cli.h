@@ -72,5 +72,7 @@ int command_show(int argc, char **argv);
 int command_pack(int argc, char **argv);
 int command_shrink(int argc, char **argv);
 int command_bench(int argc, char **argv);
+int command_laws(int argc, char **argv);
+int command_diff(int argc, char **argv);
 
 #endif

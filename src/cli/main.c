@@ -18,8 +18,8 @@ static const struct subcommand {
     const char *name;
     int (*run)(int argc, char **argv);
 } subcommands[] = {
-    {"run", command_run},   {"gen", command_gen},       {"show", command_show},
-    {"pack", command_pack}, {"shrink", command_shrink}, {"bench", command_bench},
+    {"run", command_run},       {"gen", command_gen},     {"show", command_show}, {"pack", command_pack},
+    {"shrink", command_shrink}, {"bench", command_bench}, {"laws", command_laws}, {"diff", command_diff},
 };
 
 static const char top_doc[] = "Checks the revocation of a capability microkernel against a model of it.\v"
@@ -30,6 +30,8 @@ static const char top_doc[] = "Checks the revocation of a capability microkernel
                               "  pack    write a sequence in its packed form\n"
                               "  shrink  reduce a failing sequence, keeping its signature\n"
                               "  bench   measure the harness\n"
+                              "  laws    try laws that revocation obeys, on the kernel alone\n"
+                              "  diff    compare two kernels with each other\n"
                               "\n"
                               "Exit status: 0 all agree, 1 a finding, 2 bad input or usage.";
 

@@ -21,6 +21,7 @@ struct laws *laws_init(void *memory, size_t size, const struct rescind_target *t
         return NULL;
     struct arena arena = {.base = memory};
     struct laws *laws = take(&arena, sizeof(*laws));
+    __builtin_memset(laws, 0, sizeof(*laws));
     player_lay_out(&laws->player, &arena, target);
     laws->player.hooks = hooks;
     laws->player.enter = enter;
@@ -433,6 +434,9 @@ void laws_check(struct laws *laws, const struct seq *seq, const struct laws_opti
     laws->outcome = outcome;
     outcome->broken = false;
     seq_random_seed(&laws->random, options->seed);
+    laws->try = (struct law_try){.prefix = seq->count};
+    if (!replay(laws))
+        stopped(laws);
     for (uint32_t law = 1; law <= LAWS && !outcome->broken; law++) {
         if (options->laws >> law & 1)
             try_law(laws, law, options->tries);
