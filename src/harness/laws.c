@@ -165,8 +165,10 @@ static enum law_end not_ok(struct laws *laws, enum done done) {
 
 static enum done do_calls(struct laws *laws, const struct oracle_call *call, uint32_t count) {
     enum done done = DONE_OK;
-    for (uint32_t i = 0; i < count && done == DONE_OK; i++)
+    for (uint32_t i = 0; i < count && done == DONE_OK; i++) {
         done = do_call(laws, &call[i]);
+        laws->value[i] = laws->player.word[1];
+    }
     return done;
 }
 
@@ -352,6 +354,15 @@ static bool disjoint(const struct laws *laws) {
     return true;
 }
 
+/*
+ * A grant skips a unit that its mask leaves no right: it stays where it is. If the other operation takes rights that
+ * the unit would otherwise have moved with, the order decides whether it is skipped, and the operations need not
+ * commute.
+ */
+static bool may_skip(const struct oracle_call *call, uint64_t value, uint64_t value_swapped) {
+    return call->operation == ABI_GRANT && call->mask != all_rights(call->kind) && value != value_swapped;
+}
+
 /* Two operations commute. */
 static enum law_end commute(struct laws *laws) {
     if (laws->call[0].order >= 64 || laws->call[1].order >= 64 || !disjoint(laws))
@@ -361,6 +372,7 @@ static enum law_end commute(struct laws *laws) {
     if (done != DONE_OK)
         return not_ok(laws, done);
     state_read(&laws->first, &laws->player);
+    uint64_t value[LAW_SUBJECTS] = {laws->value[0], laws->value[1]};
     if (!replay(laws))
         return stopped(laws);
     struct oracle_call swapped[2] = {laws->call[1], laws->call[0]};
@@ -368,7 +380,8 @@ static enum law_end commute(struct laws *laws) {
     if (done != DONE_OK)
         return not_ok(laws, done);
     state_read(&laws->second, &laws->player);
-    if (state_alive(&laws->first) != alive || state_alive(&laws->second) != alive)
+    if (state_alive(&laws->first) != alive || state_alive(&laws->second) != alive ||
+        may_skip(&laws->call[0], value[0], laws->value[1]) || may_skip(&laws->call[1], value[1], laws->value[0]))
         return LAW_UNMET;
     return compare(laws, &laws->first, &laws->second, "in this order", "the other way");
 }
@@ -409,13 +422,12 @@ static bool try_made_up(struct laws *laws, uint32_t law) {
     return !law_make(laws, law, prefix) || count(laws, law, try_now(laws));
 }
 
-/* Own operations: the last ones first, since what shows a finding ends with it; others as the seed chooses. */
+/* Own operations: those at the end first, since what shows a finding ends with them; others as the seed chooses. */
 static bool try_law(struct laws *laws, uint32_t law, uint32_t tries) {
-    uint32_t length = laws->seq->count, last = length > LAW_SUBJECTS ? length - LAW_SUBJECTS : 0;
-    for (uint32_t at = last; at < length; at++) {
-        if (!try_own(laws, law, at))
-            return false;
-    }
+    uint32_t subjects = law == 5 ? 2 : 1, length = laws->seq->count;
+    uint32_t last = length > subjects ? length - subjects : 0;
+    if (!try_own(laws, law, last))
+        return false;
     for (uint32_t i = 0; i < tries && i < last; i++) {
         uint32_t at = last <= tries ? i : (uint32_t)seq_random_below(&laws->random, last);
         if (!try_own(laws, law, at))

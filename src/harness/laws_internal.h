@@ -25,6 +25,7 @@ struct laws {
     struct seq_random random;
     struct law_try try;
     struct oracle_call call[LAW_SUBJECTS]; /* the subjects, resolved after the prefix */
+    uint64_t value[LAW_SUBJECTS];          /* that they returned */
     uint32_t position;                     /* where the player is: operations of the prefix done, for a stop there */
     bool in_prefix;
 };

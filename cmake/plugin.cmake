@@ -1,0 +1,34 @@
+# rescind_plugin(<name> <geometry> <directory> [<source>...]): the kernel sources of a directory, and those named (which need
+# not exist yet), as a shared library <name>.so that exports rescind_target() only, for `rescind diff --with`. Not part of
+# `all`.
+function(rescind_plugin name geometry directory)
+    set(sources ${ARGN})
+    if(NOT sources)
+        file(GLOB sources CONFIGURE_DEPENDS "${directory}/*.c" "${directory}/arch/host/*.c")
+    endif()
+    add_library(${name} MODULE EXCLUDE_FROM_ALL ${sources} "${PROJECT_SOURCE_DIR}/src/plugin/plugin.c")
+    set_target_properties(${name} PROPERTIES PREFIX "" C_VISIBILITY_PRESET hidden)
+    target_compile_options(${name} PRIVATE -ffreestanding ${kernel_options})
+    target_include_directories(${name} PRIVATE "${directory}" "${directory}/abi/${geometry}" "${directory}/arch/host")
+    target_link_options(${name} PRIVATE ${kernel_link_options})
+endfunction()
+
+# rescind_plugin_of_fault(<name> <geometry> <patch>): the same of the kernel sources with a patch.
+function(rescind_plugin_of_fault name geometry patch)
+    file(GLOB_RECURSE originals CONFIGURE_DEPENDS "${RESCIND_KERNEL_DIR}/*.[ch]")
+    set(tree "${CMAKE_CURRENT_BINARY_DIR}/${name}.dir/tree")
+    set(sources "")
+    foreach(original IN LISTS originals)
+        file(RELATIVE_PATH relative "${RESCIND_KERNEL_DIR}" "${original}")
+        if(relative MATCHES "^(arch/host/)?[^/]*\\.c$")
+            list(APPEND sources "${tree}/src/kernel/${relative}")
+        endif()
+    endforeach()
+    add_custom_command(OUTPUT ${sources}
+        COMMAND "${CMAKE_COMMAND}" -E rm -rf "${tree}"
+        COMMAND "${CMAKE_COMMAND}" -E copy_directory "${RESCIND_KERNEL_DIR}" "${tree}/src/kernel"
+        COMMAND patch -s -p1 -d "${tree}" -i "${patch}"
+        DEPENDS ${originals} "${patch}"
+        VERBATIM)
+    rescind_plugin(${name} ${geometry} "${tree}/src/kernel" ${sources})
+endfunction()

@@ -1,0 +1,13 @@
+/*
+ * Kernel builds in shared libraries, each exporting `const struct rescind_target *rescind_target(void)`.
+ */
+#ifndef RESCIND_CLI_PLUGIN_H
+#define RESCIND_CLI_PLUGIN_H
+
+#include "abi/target.h"
+
+/* The kernel in a shared library, for as long as the program runs, or NULL: the user was told. A path without a slash
+ * is looked for in the current directory. */
+const struct rescind_target *plugin_load(const char *path);
+
+#endif
