@@ -1360,6 +1360,19 @@ static void test_revokes_along_the_seams(void **state) {
     assert_false(may_fail(o, ROOT, ABI_PIO, ABI_OWN, ABI_SELF, 8, 3, 1, NONE));
 }
 
+/* The first descendant is alone, a later one in the same PD shares a range. */
+static void test_revokes_that_cut_only_the_last_descendant(void **state) {
+    struct oracle *o = *state;
+    make_world(o);
+    (void)delegate(o, ROOT, ABI_MEM, ABI_PHYS, 0, 1, NONE, 8, ALL_MEM);
+    (void)delegate(o, ROOT, ABI_MEM, ABI_PHYS, 2, 0, NONE, 10, ALL_MEM);
+    (void)delegate(o, ROOT, ABI_MEM, ABI_OWN, 8, 0, 1, 4, ALL_MEM);
+    (void)delegate(o, ROOT, ABI_MEM, ABI_OWN, 9, 0, 1, 20, ALL_MEM);
+    assert_false(may_fail(o, ROOT, ABI_MEM, ABI_OWN, ABI_CHILDREN, 8, 1, ABI_R, NONE));
+    (void)delegate(o, ROOT, ABI_MEM, ABI_OWN, 10, 0, 1, 21, ALL_MEM);
+    assert_true(may_fail(o, ROOT, ABI_MEM, ABI_OWN, ABI_CHILDREN, 8, 1, ABI_R, NONE));
+}
+
 /* Neighbours that look alike at first sight, but that no kernel can store as one range. */
 static void test_revokes_beside_what_cannot_be_joined(void **state) {
     struct oracle *o = *state;
@@ -2010,6 +2023,7 @@ int main(void) {
         SMALL(test_heirs_in_a_cascade),
         SMALL(test_cutting_revokes_may_fail),
         SMALL(test_revokes_along_the_seams),
+        SMALL(test_revokes_that_cut_only_the_last_descendant),
         SMALL(test_revokes_beside_what_cannot_be_joined),
         SMALL(test_decided_and_not_done),
         SMALL(test_lookup),
