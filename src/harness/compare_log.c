@@ -188,8 +188,11 @@ const char *compare_log(struct harness *harness) {
         mirror_next(&harness->mirror);
         detect(harness, &log);
     }
-    if (!log.overflow && !harness->mirror.lost)
+    if (!log.overflow && !harness->mirror.lost) {
+        if (log.cached)
+            compare_cpus(harness);
         return harness->mirror.seen;
+    }
     compare_full(harness);
     if (harness->finding.flaw == FLAW_NONE)
         compare_log_start(harness);

@@ -12,7 +12,7 @@ enum { FULL_COMPARISON_IN = 256 };
 /* More slots than a pool of consecutive frames can have tables, within reason; a power of two. */
 static uint32_t table_slots(const struct rescind_target *target) {
     const struct rescind_geometry *geometry = &target->geometry;
-    uint64_t wanted = ((uint64_t)geometry->pds << (geometry->mem_log2 - geometry->level_bits)) * 2;
+    uint64_t wanted = ((uint64_t)geometry->pds << (geometry->mem_log2 - geometry->level_bits)) * 4;
     uint32_t slots = 64;
     while (slots < wanted && slots < 32768)
         slots *= 2;

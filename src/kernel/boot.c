@@ -3,10 +3,12 @@
 
 #include "account.h"
 #include "check.h"
+#include "cpu.h"
 #include "mapdb.h"
 #include "object.h"
 #include "pd.h"
 #include "ptab.h"
+#include "tlb.h"
 
 /* PHYS holds the frames below the kernel's own, in the largest aligned ranges, and all ports in one. */
 static void create_phys(void) {
@@ -27,6 +29,8 @@ void boot(void) {
     object_reset();
     account_reset();
     pd_reset((uint64_t)GEO_QUOTA_PAGES * RESCIND_PAGE_BYTES);
+    tlb_reset();
+    cpu_reset(pd_root());
     create_phys();
     mapdb_create(&pd_root()->space[ABI_OBJ], ABI_ROOT_SELECTOR, 0, pd_index(pd_root()), ABI_OBJ_RIGHTS & ~ABI_DESTROY,
                  NULL, false);

@@ -3,9 +3,11 @@
 
 #include "account.h"
 #include "check.h"
+#include "cpu.h"
 #include "kmem.h"
 #include "mapdb.h"
 #include "object.h"
+#include "tlb.h"
 
 static struct pd pd_memory[GEO_PDS];
 POOL(pds, pd_memory);
@@ -81,6 +83,8 @@ static void destroy(struct pd *pd) {
         mapdb_remove_subtree(pd->referent.capabilities);
     }
     KASSERT(pd->referent.references == 0);
+    cpu_forget(pd);
+    tlb_forget(pd);
     ptab_destroy_root(pd->root_table);
     ports_destroy(pd_index(pd));
     account_give(&pd->account, PD_BYTES);

@@ -11,6 +11,8 @@ enum { ENTRIES = 1 << GEO_LEVEL_BITS, ROOT_LEVEL = GEO_LEVELS - 1 };
 struct table table_memory[GEO_TABLES];
 POOL(tables, table_memory);
 static uint16_t entries_used[GEO_TABLES];
+static uint32_t limbo[GEO_TABLES]; /* released in this operation */
+static uint32_t limbo_count;
 
 /* The tables on the way to a unit, from the root down to some level. */
 struct path {
@@ -56,8 +58,10 @@ static struct table *new_table(void) {
     return &table_memory[index];
 }
 
+/* The table is no longer linked, but a CPU may still walk it. */
 static void free_table(const struct table *table) {
-    pool_give(&tables, table_index(table));
+    KASSERT(limbo_count < GEO_TABLES);
+    limbo[limbo_count++] = table_index(table);
 }
 
 static void store(struct table *table, unsigned index, uint64_t value) {
@@ -110,6 +114,16 @@ static uint32_t prune(struct path *path, uint64_t unit, unsigned level) {
 
 void ptab_reset(void) {
     pool_reset(&tables);
+    limbo_count = 0;
+}
+
+void ptab_release(void) {
+    while (limbo_count > 0) {
+        KSTEP();
+        uint32_t index = limbo[--limbo_count];
+        arch_table_freed((GEO_TABLE_FRAME + (uint64_t)index) << PTE_FRAME_SHIFT);
+        pool_give(&tables, index);
+    }
 }
 
 uint32_t ptab_missing(const uint64_t *root, uint64_t base, unsigned order, uint64_t mapped) {

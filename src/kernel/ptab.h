@@ -25,6 +25,9 @@ void ptab_reset(void);
 /* The tables that `ptab_map` of that range would make after all of those that hold units below `mapped` were made. */
 uint32_t ptab_missing(const uint64_t *root, uint64_t base, unsigned order, uint64_t mapped);
 
+/* Tables released since the last call are free from now on: no CPU may walk them any more. */
+void ptab_release(void);
+
 /* An empty root table. */
 uint64_t *ptab_create_root(void);
 /* Releases a root table without entries. */
@@ -32,7 +35,8 @@ void ptab_destroy_root(uint64_t *root);
 
 /* Maps a range of which nothing is mapped. Rights include ABI_R. Returns the tables made. */
 uint32_t ptab_map(uint64_t *root, uint64_t base, unsigned order, uint64_t frame, unsigned rights);
-/* Removes a mapped range, and tables that become empty. Returns the tables released. */
+/* Removes a mapped range, and tables that become empty. Returns the tables released: what CPUs remember of the range
+ * and of the tables on the way to it is the caller's business. */
 uint32_t ptab_unmap(uint64_t *root, uint64_t base, unsigned order);
 /* Gives a mapped range other rights, which include ABI_R. */
 void ptab_protect(uint64_t *root, uint64_t base, unsigned order, unsigned rights);

@@ -55,12 +55,25 @@ struct object {
     struct referent referent;
 };
 
+enum { STALE_UNITS = 8 };
+
+/* What CPUs must forget of a PD at the end of the operation (tlb.h). */
+struct stale {
+    struct pd *next, *previous; /* in the list of those of which something must be forgotten */
+    uint64_t unit[STALE_UNITS];
+    uint8_t count; /* units; or everything */
+    bool listed;
+};
+
 struct pd {
     struct referent referent; /* first */
     struct space space[ABI_KINDS];
     struct account account;
     struct referent *clients; /* those whose payer it is */
     uint64_t *root_table;     /* NULL in PHYS, which is no address space */
+    struct stale stale;
+    uint8_t cpus;          /* bit: that CPU has a tag for it */
+    uint8_t tag[GEO_CPUS]; /* which one */
 };
 
 static inline uint64_t node_size(const struct node *node) {

@@ -7,6 +7,7 @@
 #include "invoke.h"
 #include "mapdb.h"
 #include "pd.h"
+#include "tlb.h"
 
 enum {
     FIELD_OPERATION = 0xff,
@@ -243,6 +244,7 @@ void syscall_enter(struct pd *caller, uint64_t word[ABI_WORDS]) {
     enum abi_code code = dispatch(&call, &value);
     pd_reap();
     mapdb_settle();
+    tlb_settle();
     account_finish();
     word[0] = code;
     word[1] = value;

@@ -148,14 +148,11 @@ bool delegate_commit(struct oracle *o, const struct oracle_call *call) {
     return true;
 }
 
-/* Children of what moved: their parent is elsewhere now. Those that lose rights will be listed for that. */
-static void follow_parent(struct oracle *o, uint32_t index, uint8_t lost) {
+/* Children of what moved, unless they have moved, too: their parent is elsewhere now. */
+static void follow_parent(struct oracle *o, uint32_t index) {
     for (uint32_t i = mapping_of(o, index)->first_child; i != ORACLE_NONE; i = mapping_of(o, i)->next_sibling) {
-        if (is_covered(o, i)) {
-            continue;
-        }
-        mapping_rehash(o, i);
-        if ((mapping_of(o, i)->rights & lost) == 0) {
+        if (!is_covered(o, i)) {
+            mapping_rehash(o, i);
             note_change(o, mapping_of(o, i));
         }
     }
@@ -178,7 +175,7 @@ bool grant_commit(struct oracle *o, const struct oracle_call *call) {
     }
     for (uint32_t n = 0; n < moved; n++) {
         mapping_rehash(o, o->covered[n]);
-        follow_parent(o, o->covered[n], lost);
+        follow_parent(o, o->covered[n]);
     }
     cover_subtrees(o, 0);
     take_rights(o, lost);

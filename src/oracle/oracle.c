@@ -70,7 +70,8 @@ static struct layout layout_of(const struct oracle_geometry *geometry, uint32_t 
         place(&l.size, (uint64_t)mappings + 2, sizeof(struct extent)); /* PHYS; one about to get its first unit */
     l.nodes = place(&l.size, l.node_limit, l.node_bytes);
     l.covered = place(&l.size, mappings, sizeof(uint32_t));
-    /* A unit may lose rights or get another parent, and then go when its PD dies; or it moves. */
+    /* A unit may lose rights or get another parent, and then go when its PD dies; or it moves, its rights cut as it
+     * does. */
     l.changes = place(&l.size, (uint64_t)mappings * 2, sizeof(struct oracle_change));
     l.dying = place(&l.size, (uint64_t)geometry->pds + geometry->objects, sizeof(uint32_t));
     l.destroyed = place(&l.size, (uint64_t)geometry->pds + geometry->objects, sizeof(uint32_t));

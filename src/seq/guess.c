@@ -8,7 +8,7 @@ static bool overlaps(uint64_t a, uint8_t a_order, uint64_t b, uint8_t b_order) {
     return a >> order == b >> order;
 }
 
-static bool is_range(const struct guess *guess, uint8_t kind, uint64_t base, uint8_t order) {
+static inline bool is_range(const struct guess *guess, uint8_t kind, uint64_t base, uint8_t order) {
     if (!(guess->kinds >> kind & 1))
         return false;
     uint8_t space_log2 = seq_space_log2(guess->geometry, kind);
@@ -194,7 +194,7 @@ static bool apply_delegate_phys(struct guess *guess, const struct seq_op *op, ui
 }
 
 /* The slot of the PD that a delegate or grant fills, or GUESS_PDS if it is refused. */
-static uint8_t receiver(const struct guess *guess, const struct seq_op *op, uint8_t caller) {
+static inline uint8_t receiver(const struct guess *guess, const struct seq_op *op, uint8_t caller) {
     if (!is_range(guess, op->kind, op->base, op->order) || !is_range(guess, op->kind, op->destination, op->order))
         return GUESS_PDS;
     if (op->kind == ABI_PIO && op->destination != op->base)

@@ -90,7 +90,8 @@ void seq_spoil(const struct seq_geometry *geometry, struct seq_random *random, s
         set_place(op, value, wrong_cap(geometry, random));
     else
         seq_set(op, field, value);
-    seq_clip(geometry, op);
+    if (field->type == SEQ_TYPE_KIND)
+        seq_clip(geometry, op);
 }
 
 /* A name that the other operation has to do with. */
@@ -245,5 +246,6 @@ void seq_nudge(const struct seq_geometry *geometry, struct seq_random *random, s
         uint64_t port = field->slot == SEQ_SLOT_DESTINATION ? op->destination : op->base;
         op->base = op->destination = port;
     }
-    seq_clip(geometry, op);
+    if (field->type == SEQ_TYPE_KIND)
+        seq_clip(geometry, op);
 }

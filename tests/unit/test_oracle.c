@@ -1105,6 +1105,9 @@ static void test_grant_of_units_that_descend_from_each_other(void **state) {
     (void)delegate(o, ROOT, ABI_MEM, ABI_OWN, 1, 0, NONE, 0, ALL_MEM);
     (void)delegate(o, ROOT, ABI_MEM, ABI_OWN, 1, 0, 2, 9, ALL_MEM);
     assert_int_equal(grant(o, ROOT, ABI_MEM, 0, 2, 1, 8, ABI_R | ABI_W), 3);
+    uint32_t count;
+    (void)oracle_changes(o, &count);
+    assert_int_equal(count, 8); /* two for each that moved; B's unit for its parent and for its right */
     assert_below(o, A, ABI_MEM, 11, ORACLE_PHYS, 0);
     assert_below(o, A, ABI_MEM, 9, A, 11);
     assert_below(o, A, ABI_MEM, 8, A, 9);
@@ -1355,6 +1358,41 @@ static void test_revokes_along_the_seams(void **state) {
     (void)delegate(o, ROOT, ABI_PIO, ABI_PHYS, 8, 3, NONE, 8, 1);
     assert_true(may_fail(o, ROOT, ABI_PIO, ABI_OWN, ABI_SELF, 8, 2, 1, NONE));
     assert_false(may_fail(o, ROOT, ABI_PIO, ABI_OWN, ABI_SELF, 8, 3, 1, NONE));
+}
+
+/* The first descendant is alone, a later one in the same PD shares a range. */
+static void test_revokes_that_cut_only_the_last_descendant(void **state) {
+    struct oracle *o = *state;
+    make_world(o);
+    (void)delegate(o, ROOT, ABI_MEM, ABI_PHYS, 0, 1, NONE, 8, ALL_MEM);
+    (void)delegate(o, ROOT, ABI_MEM, ABI_PHYS, 2, 0, NONE, 10, ALL_MEM);
+    (void)delegate(o, ROOT, ABI_MEM, ABI_OWN, 8, 0, 1, 4, ALL_MEM);
+    (void)delegate(o, ROOT, ABI_MEM, ABI_OWN, 9, 0, 1, 20, ALL_MEM);
+    assert_false(may_fail(o, ROOT, ABI_MEM, ABI_OWN, ABI_CHILDREN, 8, 1, ABI_R, NONE));
+    (void)delegate(o, ROOT, ABI_MEM, ABI_OWN, 10, 0, 1, 21, ALL_MEM);
+    assert_true(may_fail(o, ROOT, ABI_MEM, ABI_OWN, ABI_CHILDREN, 8, 1, ABI_R, NONE));
+}
+
+/* Neighbours that look alike at first sight, but that no kernel can store as one range. */
+static void test_revokes_beside_what_cannot_be_joined(void **state) {
+    struct oracle *o = *state;
+    make_world(o);
+    for (uint64_t frame = 0; frame < 4; frame++) {
+        static const uint64_t page[] = {8, 12, 10, 20};
+        (void)delegate(o, ROOT, ABI_MEM, ABI_PHYS, frame, 0, NONE, page[frame], ALL_MEM);
+    }
+    (void)delegate(o, ROOT, ABI_MEM, ABI_PHYS, 5, 0, NONE, 9, ALL_MEM);
+    (void)delegate(o, ROOT, ABI_MEM, ABI_OWN, 8, 1, 1, 4, ALL_MEM); /* parents rise, frames do not */
+    assert_false(may_fail(o, A, ABI_MEM, ABI_OWN, ABI_SELF, 4, 0, ABI_R, NONE));
+    (void)delegate(o, ROOT, ABI_MEM, ABI_OWN, 8, 0, 2, 4, ALL_MEM);
+    (void)delegate(o, ROOT, ABI_MEM, ABI_OWN, 12, 0, 2, 5, ALL_MEM); /* frames rise, parents do not */
+    assert_false(may_fail(o, B, ABI_MEM, ABI_OWN, ABI_SELF, 4, 0, ABI_R, NONE));
+    (void)delegate(o, ROOT, ABI_MEM, ABI_PHYS, 1, 0, 3, 9, ALL_MEM);
+    (void)delegate(o, ROOT, ABI_OBJ, ABI_OWN, 2, 0, 3, 2, ALL_OBJ);
+    (void)delegate(o, C, ABI_MEM, ABI_OWN, 9, 0, 2, 9, ALL_MEM);
+    (void)delegate(o, ROOT, ABI_MEM, ABI_OWN, 8, 0, 2, 8, ALL_MEM); /* both rise, but in two PDs */
+    assert_false(may_fail(o, B, ABI_MEM, ABI_OWN, ABI_SELF, 8, 0, ABI_R, NONE));
+    assert_false(may_fail(o, ROOT, ABI_OBJ, ABI_OWN, ABI_SELF, 2, 0, ALL_OBJ, NONE)); /* selectors never are */
 }
 
 /* What was decided and then not done, because memory was short, leaves no trace. */
@@ -1985,6 +2023,8 @@ int main(void) {
         SMALL(test_heirs_in_a_cascade),
         SMALL(test_cutting_revokes_may_fail),
         SMALL(test_revokes_along_the_seams),
+        SMALL(test_revokes_that_cut_only_the_last_descendant),
+        SMALL(test_revokes_beside_what_cannot_be_joined),
         SMALL(test_decided_and_not_done),
         SMALL(test_lookup),
         SMALL(test_lookup_of_the_whole_space_and_errors),

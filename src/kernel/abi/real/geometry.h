@@ -23,6 +23,8 @@ enum {
     GEO_NODE_BYTES = 112,
     GEO_NODES = GEO_QUOTA_PAGES * 4096 / GEO_NODE_BYTES + 8,
     GEO_TABLES = GEO_QUOTA_PAGES,
+    GEO_CPUS = 4,
+    GEO_TAGS = 4,
     GEO_STEP_LIMIT = 1 << 28,
 };
 

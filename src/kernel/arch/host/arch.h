@@ -8,6 +8,7 @@
 
 #include "abi/target.h"
 #include "geometry.h"
+#include "mmu.h"
 #include "ptab.h"
 
 #include <stddef.h>
@@ -48,7 +49,13 @@ static inline void arch_step(const char *function) {
 /* The only way in which the kernel changes a page-table entry that may be live. */
 static inline void arch_store_entry(uint64_t *entry, uint64_t value) {
     uint64_t before = *entry;
+    if (__builtin_expect(mmu.speculation != 0, 0)) {
+        mmu_speculate();
+    }
     *entry = value;
+    if (__builtin_expect(mmu.speculation != 0, 0)) {
+        mmu_speculate();
+    }
     if (__builtin_expect(host.store_count == HOST_LOG_STORES, 0)) {
         host.overflow = true;
         return;
@@ -97,6 +104,37 @@ static inline void arch_store_ports(uint32_t pd, uint32_t index, uint64_t *word,
         return;
     }
     host.port_stores[host.port_store_count++] = (struct rescind_port_store){pd, index, before, value};
+}
+
+/* The CPU that executes this forgets all that it remembers under a tag. */
+static inline void arch_flush(uint32_t cpu, uint32_t tag) {
+    mmu_flush(cpu, tag);
+}
+
+/* Makes a CPU, this one or another, forget units under the tag that it uses now, or everything under it. Done when
+ * arch_await_requests returns. */
+static inline void arch_request(uint32_t cpu, uint32_t tag, const uint64_t *unit, uint32_t count) {
+    mmu_request(cpu, tag, unit, count);
+}
+static inline void arch_request_flush(uint32_t cpu, uint32_t tag) {
+    mmu_request(cpu, tag, NULL, 0);
+}
+static inline void arch_await_requests(void) {
+    if (__builtin_expect(mmu.requests != 0, 0)) {
+        mmu_handle_requests();
+    }
+}
+
+/* Makes a CPU run no PD. */
+static inline void arch_stop_running(uint32_t cpu) {
+    mmu.shootdowns += cpu != mmu.executing;
+}
+
+/* A page table goes back to the pool. */
+static inline void arch_table_freed(uint64_t physical) {
+    if (__builtin_expect(mmu.remembered != 0, 0)) {
+        mmu_table_freed(physical);
+    }
 }
 
 /* Free memory may not be touched; a sanitizer build sees every access to it. */

@@ -6,6 +6,7 @@
 #include "account.h"
 #include "boot.h"
 #include "check.h"
+#include "cpu.h"
 #include "mapdb.h"
 #include "object.h"
 #include "pd.h"
@@ -61,19 +62,22 @@ static void begin(void) {
     host.pd_count = 0;
     host.object_count = 0;
     host.port_store_count = 0;
+    mmu.invalidations = 0;
+    mmu.shootdowns = 0;
+    arch_await_requests();
 }
 
 static void target_boot(const struct rescind_hooks *hooks, uint32_t cpus, uint64_t speculation) {
-    (void)cpus;
-    (void)speculation;
     host.hooks = *hooks;
     begin();
+    mmu_reset(cpus, 0);
     boot();
+    mmu_reset(cpus, speculation);
 }
 
 static void target_call(uint32_t cpu, uint32_t pd, uint64_t word[ABI_WORDS]) {
-    (void)cpu;
     begin();
+    mmu.executing = cpu;
     syscall_enter(pd_by_index(pd), word);
 }
 
@@ -89,6 +93,9 @@ static void target_log(struct rescind_log *log) {
         .pd_count = host.pd_count,
         .object_count = host.object_count,
         .port_store_count = host.port_store_count,
+        .invalidations = mmu.invalidations,
+        .shootdowns = mmu.shootdowns,
+        .cached = mmu.remembered,
         .overflow = host.overflow,
     };
 }
@@ -106,6 +113,17 @@ static void target_usage(struct rescind_usage *usage) {
     };
     usage->bytes = usage->pds * (sizeof(struct pd) + PORTS_BYTES) + usage->objects * sizeof(struct object) +
                    usage->nodes * sizeof(struct node) + (uint64_t)usage->tables * PTAB_TABLE_BYTES;
+}
+
+static void target_switch_to(uint32_t cpu, uint32_t pd) {
+    begin();
+    mmu.executing = cpu;
+    cpu_switch(cpu, pd_by_index(pd));
+}
+
+static uint32_t target_runs(uint32_t cpu) {
+    const struct pd *pd = cpu_runs(cpu);
+    return pd ? pd_index(pd) : RESCIND_NONE;
 }
 
 static uint32_t index_or_none(const struct node *node) {
@@ -187,7 +205,7 @@ const struct rescind_target GEO_TARGET = {
             .pds = GEO_PDS,
             .objects = GEO_OBJECTS,
             .quota_pages = GEO_QUOTA_PAGES,
-            .cpus = 1,
+            .cpus = GEO_CPUS,
             .kernel_frame = GEO_KERNEL_FRAME,
         },
     .operations = 1u << ABI_CREATE_PD | 1u << ABI_DELEGATE | 1u << ABI_REVOKE | 1u << ABI_DESTROY_PD |
@@ -198,6 +216,11 @@ const struct rescind_target GEO_TARGET = {
     .call = target_call,
     .fail_allocation = account_fail,
     .sites = account_sites,
+    .switch_to = target_switch_to,
+    .runs = target_runs,
+    .access = mmu_access,
+    .cached = mmu_cached,
+    .cached_limit = MMU_TLB + MMU_WALK,
     .log = target_log,
     .steps = target_steps,
     .usage = target_usage,
