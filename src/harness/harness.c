@@ -102,7 +102,7 @@ void note_number(struct harness *harness, enum flaw flaw, uint32_t pd, uint8_t k
         harness->finding = (struct finding){.flaw = flaw, .pd = pd, .kind = kind, .expected = expected, .found = found};
 }
 
-static enum harness_verdict judge(struct harness *harness) {
+enum harness_verdict judge(struct harness *harness) {
     if (harness->finding.flaw == FLAW_NONE)
         return HARNESS_AGREE;
     write_signature(harness, harness->outcome->signature);
@@ -269,8 +269,7 @@ static enum harness_verdict perform_call(struct harness *harness) {
     return judge(harness);
 }
 
-/* Performs one operation, by a PD that may be none. */
-static enum harness_verdict perform(struct harness *harness, const struct seq_op *op, uint32_t caller) {
+enum harness_verdict perform(struct harness *harness, const struct seq_op *op, uint32_t caller) {
     struct harness_step *step = &harness->step;
     step->op = op;
     step->cpu = op->cpu % harness->cpus;
@@ -392,7 +391,7 @@ static enum harness_verdict tear_down(struct harness *harness) {
 
 /* ---- the run ---- */
 
-static enum harness_verdict start(struct harness *harness, const struct seq *seq) {
+enum harness_verdict start(struct harness *harness, const struct seq *seq) {
     static const struct seq_op nothing;
     harness->step = (struct harness_step){.op = &nothing, .is_void = true};
     harness->finding = (struct finding){.flaw = FLAW_NONE};

@@ -226,6 +226,13 @@ static inline uint8_t all_rights(uint8_t kind) {
     return kind == ABI_OBJ ? ABI_OBJ_RIGHTS : kind == ABI_PIO ? ABI_PIO_RIGHTS : ABI_MEM_RIGHTS;
 }
 
+/* The parts of a run, for soak.c, which goes on where a run would tear down. options, outcome and mode are set. */
+enum harness_verdict start(struct harness *harness, const struct seq *seq);
+/* Performs one operation, by a PD that may be none. */
+enum harness_verdict perform(struct harness *harness, const struct seq_op *op, uint32_t caller);
+/* What was noted since the last operation began; fills the outcome. */
+enum harness_verdict judge(struct harness *harness);
+
 /* ---- compare_full.c: the reference ---- */
 
 /* Compares everything; differences go to harness->finding. */
