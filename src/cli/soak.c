@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 enum { OPTION_SEED = 256, OPTION_OPS, OPTION_GEOMETRY };
 enum { LOW_POINTS = 100, TENTHS = 10 };
@@ -61,9 +62,10 @@ static const struct argp parser = {
     NULL,
     NULL};
 
-/* When the operations of the life so far were done, for the speed of its tenths. */
+/* Where a tenth of the life begins. Of the processor's time, so that whoever else uses the machine makes no difference.
+ */
 struct tenth {
-    int64_t milliseconds;
+    double seconds;
     uint64_t operations;
 };
 
@@ -74,23 +76,29 @@ struct session {
     struct harness_outcome outcome;
     struct progress progress;
     struct tenth tenth[TENTHS + 1]; /* at their starts, and at the end */
+    int64_t milliseconds;           /* that the life took */
 };
 
+static double processor_seconds(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+    return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
+}
+
 static double speed(const struct tenth *tenth) {
-    int64_t milliseconds = tenth[1].milliseconds - tenth[0].milliseconds;
-    return (double)(tenth[1].operations - tenth[0].operations) / (milliseconds > 0 ? (double)milliseconds : 1.0) * 1000;
+    double seconds = tenth[1].seconds - tenth[0].seconds;
+    return seconds > 0 ? (double)(tenth[1].operations - tenth[0].operations) / seconds : 0;
 }
 
 /* Lives until all operations are done, or a finding. */
 static enum harness_verdict live(struct session *session) {
     const struct soak_counts *counts = soak_counts(session->soak);
     uint64_t ops = session->arguments->ops, lows = 0;
-    int64_t started = now_milliseconds();
     uint32_t tenth = 0;
     enum harness_verdict verdict = soak_boot(session->soak, &session->outcome);
     while (verdict == HARNESS_AGREE && counts->operations < ops) {
         for (; tenth < TENTHS && counts->operations >= ops / TENTHS * tenth; tenth++)
-            session->tenth[tenth] = (struct tenth){now_milliseconds() - started, counts->operations};
+            session->tenth[tenth] = (struct tenth){processor_seconds(), counts->operations};
         progress_set(&session->progress, "%" PRIu64 " of %" PRIu64 " operations", counts->operations, ops);
         bool low = counts->operations >= ops / LOW_POINTS * (lows + 1);
         lows += low;
@@ -99,18 +107,18 @@ static enum harness_verdict live(struct session *session) {
     if (verdict == HARNESS_AGREE)
         verdict = soak_chunk(session->soak, true, &session->outcome);
     for (; tenth <= TENTHS; tenth++)
-        session->tenth[tenth] = (struct tenth){now_milliseconds() - started, counts->operations};
+        session->tenth[tenth] = (struct tenth){processor_seconds(), counts->operations};
     return verdict;
 }
 
 static void print_counts(const struct session *session) {
     const struct soak_counts *counts = soak_counts(session->soak);
     const struct tenth *tenth = session->tenth;
-    printf("%" PRIu64 " operations in %.1f s, %" PRIu64 " changed something, %" PRIu64
+    printf("%" PRIu64 " operations in %.1f s (%.1f s of the processor), %" PRIu64 " changed something, %" PRIu64
            " full comparisons; seed %" PRIu64 "\n",
-           counts->operations, (double)tenth[TENTHS].milliseconds / 1000, counts->changed, counts->full,
-           session->arguments->seed);
-    printf("speed: %.0f operations a second in the first tenth, %.0f in the last\n", speed(tenth),
+           counts->operations, (double)session->milliseconds / 1000, tenth[TENTHS].seconds - tenth[0].seconds,
+           counts->changed, counts->full, session->arguments->seed);
+    printf("speed: %.0f operations a processor second in the first tenth, %.0f in the last\n", speed(tenth),
            speed(&tenth[TENTHS - 1]));
     printf("kernel memory: %" PRIu64 " bytes after boot, %" PRIu64 " at the last of %" PRIu64 " low points%s\n",
            counts->bytes_at_boot, counts->bytes, counts->low_points,
@@ -172,7 +180,9 @@ int command_soak(int argc, char **argv) {
         return EXIT_BAD;
     }
     progress_start(&session->progress);
+    int64_t started = now_milliseconds();
     enum harness_verdict verdict = live(session);
+    session->milliseconds = now_milliseconds() - started;
     progress_hide(&session->progress);
     print_counts(session);
     int status = verdict == HARNESS_AGREE ? EXIT_AGREE : verdict == HARNESS_FINDING ? EXIT_FINDING : EXIT_BAD;

@@ -236,7 +236,7 @@ static void differ(const struct rescind_target *other, const char *text, struct 
     free(memory);
 }
 
-/* One kernel cannot stand on both sides, nor can two of different geometry; tests/cli/test_diff.py compares builds. */
+/* One kernel cannot stand on both sides, nor can two of different geometry; tests/cli/test_modes.py compares builds. */
 static void test_diff_needs_two_like_kernels(void **state) {
     (void)state;
     static struct diff_outcome outcome;
