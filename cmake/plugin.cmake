@@ -10,6 +10,8 @@ function(rescind_plugin name geometry directory)
     set_target_properties(${name} PROPERTIES PREFIX "" C_VISIBILITY_PRESET hidden)
     target_compile_options(${name} PRIVATE -ffreestanding ${kernel_options})
     target_include_directories(${name} PRIVATE "${directory}" "${directory}/abi/${geometry}" "${directory}/arch/host")
+    # plugin.c alone is looked at by tools before a patched directory is there.
+    target_include_directories(${name} PRIVATE "${RESCIND_KERNEL_DIR}" "${RESCIND_KERNEL_DIR}/abi/${geometry}")
     target_link_options(${name} PRIVATE ${kernel_link_options})
 endfunction()
 

@@ -126,7 +126,8 @@ static void rename_op(struct soak *soak, struct seq_op *op) {
 
 /* Whether an operation may take root's capability to itself. Without that, nothing can ever be made again. */
 static bool ends_life(const struct seq_op *op) {
-    bool covers = op->kind == ABI_OBJ && op->order < 64 && op->base >> op->order == ABI_ROOT_SELECTOR >> op->order;
+    bool covers =
+        op->kind == ABI_OBJ && op->order < 64 && op->base >> op->order == (uint64_t)ABI_ROOT_SELECTOR >> op->order;
     bool in_root = op->caller == 0 || op->place == ABI_PLACE_CAP;
     if (op->code == SEQ_REVOKE)
         return covers && in_root && op->scope != ABI_CHILDREN;

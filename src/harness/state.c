@@ -160,27 +160,24 @@ static const struct state_run *follower(const struct state *state, uint32_t i) {
 
 bool state_differ(const struct state *a, const struct state *b, struct state_difference *difference) {
     for (uint32_t i = 0; i < a->count || i < b->count; i++) {
-        const struct state_run *x = i < a->count ? &a->run[i] : NULL;
-        const struct state_run *y = i < b->count ? &b->run[i] : NULL;
-        bool same = x && y && same_start(x, y);
+        const struct state_run *x = &a->run[i], *y = &b->run[i];
+        bool in_a = i < a->count, in_b = i < b->count;
+        bool same = in_a && in_b && same_start(x, y);
         if (same && x->count == y->count)
             continue;
-        if (x && y && !same && (!same_place(x, y) || x->unit != y->unit)) {
-            bool x_first = before(x, y);
-            x = x_first ? x : NULL;
-            y = x_first ? NULL : y;
+        if (in_a && in_b && !same && (!same_place(x, y) || x->unit != y->unit)) {
+            in_a = before(x, y);
+            in_b = !in_a;
         }
-        const struct state_run *first = x ? x : y;
-        difference->place = *first;
-        difference->unit = first->unit;
-        if (same) {
-            bool x_ends = x->count < y->count;
-            difference->unit += x_ends ? x->count : y->count;
-            x = x_ends ? follower(a, i) : x;
-            y = x_ends ? y : follower(b, i);
+        *difference = (struct state_difference){
+            .place = in_a ? *x : *y, .unit = in_a ? x->unit : y->unit, .a = in_a ? x : NULL, .b = in_b ? y : NULL};
+        if (same && x->count < y->count) {
+            difference->unit += x->count;
+            difference->a = follower(a, i);
+        } else if (same) {
+            difference->unit += y->count;
+            difference->b = follower(b, i);
         }
-        difference->a = x;
-        difference->b = y;
         return true;
     }
     return false;
