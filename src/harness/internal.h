@@ -145,8 +145,8 @@ struct harness {
     struct harness_outcome *outcome;
     struct harness_outcome named; /* of the second run of a sequence, which names what the first detected */
     enum harness_compare mode;
-    enum harness_verdict called;  /* what the last harness_call came to */
-    uint8_t failing; /* the allocation of the next call that fails, or 0 */
+    enum harness_verdict called; /* what the last harness_call came to */
+    uint8_t failing;             /* the allocation of the next call that fails, or 0 */
     struct account_note account[2];
     uint32_t index; /* of the operation */
     bool teardown;

@@ -23,7 +23,7 @@ const struct seq_geometry seq_geometry_real = {
     .phys_log2 = 20,
     .level_bits = 9,
     .kernel_frame = (1 << 20) - (1 << 15),
-    .quota_pages = 16384,
+    .quota_pages = 1 << 15,
     .pd_pages = SEQ_QUOTA,
 };
 
