@@ -38,7 +38,8 @@ def fail(message):
 def run_rescind(rescind, count, ops, seed):
     """The JSON lines of all sequences, by number."""
     with tempfile.TemporaryDirectory(prefix="rescind-judge-") as directory:
-        made = subprocess.run([rescind, "gen", f"--seed={seed}", f"--count={count}", f"--ops={ops}", "-o", directory],
+        made = subprocess.run([rescind, "gen", f"--seed={seed}", f"--count={count}", f"--ops={ops}", f"--cpus={1 + seed % 2}", "--oom", "-o",
+                               directory],
                               stdout=subprocess.DEVNULL, check=False)
         if made.returncode != 0:
             fail(f"rescind gen ended with {made.returncode}")
@@ -115,7 +116,7 @@ def main():
             different += 1
             if different <= SHOWN_DIFFERENCES:
                 print(f"sequence {number}: {difference}\n    get it: rescind gen --seed={seed} --ops={given.ops} "
-                      f"--count={number + 1} -o DIR")
+                      f"--cpus={1 + seed % 2} --oom --count={number + 1} -o DIR")
     print(f"third_judge: {given.count - different} sequences equal ({results} results, {mappings} final mappings), "
           f"{different} different, {refused} operations left out as refused for lack of memory")
     sys.exit(1 if different else 0)

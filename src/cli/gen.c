@@ -9,12 +9,14 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { OPTION_SEED = 256, OPTION_COUNT, OPTION_OPS, OPTION_GEOMETRY, OPTION_UNIT_BUDGET };
+enum { OPTION_SEED = 256, OPTION_COUNT, OPTION_OPS, OPTION_GEOMETRY, OPTION_UNIT_BUDGET, OPTION_CPUS, OPTION_OOM };
 
 struct arguments {
     uint64_t seed, count, ops, unit_budget;
     const struct cli_target *target;
     const char *directory;
+    uint8_t cpus;
+    bool oom;
 };
 
 static const struct argp_option options[] = {
@@ -23,6 +25,8 @@ static const struct argp_option options[] = {
     {"count", OPTION_COUNT, "N", 0, "How many sequences (default: 1); more than one need -o", 0},
     {"ops", OPTION_OPS, "N", 0, "Operations in each (default: 32)", 0},
     {"geometry", OPTION_GEOMETRY, "small|real", 0, "Sizes of the spaces (default: small)", 0},
+    {"cpus", OPTION_CPUS, "N", 0, "CPUs that execute, switch and access (default: 1, which only executes)", 0},
+    {"oom", OPTION_OOM, NULL, 0, "Let allocations fail as well", 0},
     {"unit-budget", OPTION_UNIT_BUDGET, "N", 0, "At most so many units may change (default: real 2^18, small no limit)",
      0},
     {"output", 'o', "DIRECTORY", 0, "Write gen-<seed>-<i>.rsq there instead of standard output", 0},
@@ -43,6 +47,12 @@ static error_t parse(int key, char *argument, struct argp_state *state) {
         return 0;
     case OPTION_GEOMETRY:
         arguments->target = option_geometry(argument, state);
+        return 0;
+    case OPTION_CPUS:
+        arguments->cpus = (uint8_t)option_number(argument, "cpus", 1, SEQ_CPUS, state);
+        return 0;
+    case OPTION_OOM:
+        arguments->oom = true;
         return 0;
     case OPTION_UNIT_BUDGET:
         arguments->unit_budget = option_number(argument, "unit-budget", 0, UINT64_MAX, state);
@@ -66,15 +76,17 @@ static const struct argp parser = {
     NULL,    NULL,  NULL};
 
 static void generate(struct seq *seq, const struct arguments *arguments, uint64_t index) {
-    struct seq_profile profile = {.unit_budget = arguments->unit_budget};
+    struct seq_profile profile = {.unit_budget = arguments->unit_budget, .cpus = arguments->cpus};
+    if (arguments->oom)
+        profile.operations = (1u << (arguments->cpus > 1 ? SEQ_OOM : SEQ_ACCESS)) - 1 + (1u << SEQ_OOM);
     struct seq_random random;
     seed_sequence(&random, arguments->seed, index);
     seq_generate(seq, &random, &profile, (uint32_t)arguments->ops);
     snprintf(seq->meta.origin, sizeof seq->meta.origin,
-             "rescind gen --seed=%llu --ops=%llu --geometry=%s --unit-budget=%llu, "
-             "sequence %llu",
+             "rescind gen --seed=%llu --ops=%llu --geometry=%s --unit-budget=%llu --cpus=%u%s, sequence %llu",
              (unsigned long long)arguments->seed, (unsigned long long)arguments->ops, arguments->target->geometry->name,
-             (unsigned long long)arguments->unit_budget, (unsigned long long)index);
+             (unsigned long long)arguments->unit_budget, arguments->cpus, arguments->oom ? " --oom" : "",
+             (unsigned long long)index);
 }
 
 static bool write_one(const struct arguments *arguments, const struct seq *seq, uint64_t index) {
@@ -97,7 +109,7 @@ static bool write_one(const struct arguments *arguments, const struct seq *seq, 
 
 int command_gen(int argc, char **argv) {
     struct arguments arguments = {
-        .seed = fresh_seed(), .count = 1, .ops = 32, .unit_budget = UINT64_MAX, .target = &cli_targets[0]};
+        .seed = fresh_seed(), .count = 1, .cpus = 1, .ops = 32, .unit_budget = UINT64_MAX, .target = &cli_targets[0]};
     argp_parse(&parser, argc, argv, 0, NULL, &arguments);
     if (arguments.unit_budget == UINT64_MAX)
         arguments.unit_budget = default_unit_budget(arguments.target);
@@ -107,6 +119,7 @@ int command_gen(int argc, char **argv) {
     }
     struct seq seq;
     sequence_allocate(&seq, arguments.target->geometry);
+    seq.cpus = arguments.cpus;
     bool good = true;
     for (uint64_t i = 0; i < arguments.count && good; i++) {
         generate(&seq, &arguments, i);

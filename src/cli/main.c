@@ -44,9 +44,11 @@ static void print_version(FILE *stream, struct argp_state *state) {
         const struct rescind_geometry *g = &cli_targets[i].target->geometry;
         fprintf(stream,
                 "geometry %s: MEM 2^%u pages, PIO 2^%u ports, OBJ 2^%u selectors, PHYS 2^%u frames (kernel from %llu), "
-                "%u PDs, %u page-table levels of %u bits, leaves up to level %u\n",
+                "%u PDs, %u plain objects, up to %u CPUs, %u pages of kernel memory, %u page-table levels of %u bits, "
+                "leaves "
+                "up to level %u\n",
                 g->name, g->mem_log2, g->pio_log2, g->obj_log2, g->phys_log2, (unsigned long long)g->kernel_frame,
-                g->pds, g->levels, g->level_bits, g->leaf_level);
+                g->pds, g->objects, g->cpus, g->quota_pages, g->levels, g->level_bits, g->leaf_level);
     }
 }
 

@@ -29,7 +29,7 @@ static void detect_account(struct harness *harness, const struct mirror_pd *pd, 
     uint64_t used = costs->pd + (uint64_t)costs->node * pd->charged + (uint64_t)costs->table * pd->tables +
                     (uint64_t)costs->object * oracle_paid(harness->oracle, pd->id);
     uint32_t payer = oracle_payer(harness->oracle, pd->id);
-    if (view->used != used || view->used > view->quota)
+    if ((view->used != used) | (view->used > view->quota))
         mirror_see(&harness->mirror, "account");
     if (view->payer != (payer == ORACLE_NONE ? RESCIND_NONE : kernel_pd(harness, payer)))
         mirror_see(&harness->mirror, "payer");
@@ -64,8 +64,8 @@ static void detect_usage(struct harness *harness) {
     const struct mirror *mirror = &harness->mirror;
     struct rescind_usage usage;
     harness->target->usage(&usage);
-    if (usage.nodes - boot->nodes != mirror->charged || usage.tables - boot->tables != mirror->tables - 1 ||
-        usage.pds - boot->pds != mirror->pds - 1 || usage.objects != oracle_objects(harness->oracle))
+    if ((usage.nodes - boot->nodes - mirror->charged) | (usage.tables - boot->tables - (mirror->tables - 1)) |
+        (usage.pds - boot->pds - (mirror->pds - 1)) | (usage.objects - oracle_objects(harness->oracle)))
         mirror_see(&harness->mirror, "usage");
 }
 

@@ -25,10 +25,11 @@ void mirror_next(struct mirror *mirror) {
 
 /* ---- links ---- */
 
-/* One end's view of a link; none: nothing. `kind` keeps links of different meaning apart. */
+/* One end's view of a link; none: nothing. No branches here: which links there are cannot be predicted. `kind` keeps
+ * links of different meaning apart. */
 static inline uint64_t link_end(uint32_t from, uint32_t to, uint64_t kind) {
     uint64_t key = from * ORACLE_KEY_UNIT + to * ORACLE_KEY_RESOURCE + kind * ORACLE_KEY_PARENT_UNIT;
-    return from == RESCIND_NONE || to == RESCIND_NONE ? 0 : oracle_hash_keys(key, 0, 1);
+    return oracle_hash_keys(key, 0, 1) & -(uint64_t)((from != RESCIND_NONE) & (to != RESCIND_NONE));
 }
 
 enum { LINK_CHILD = 1, LINK_TREE = 2, LINK_ROOT = 3, LINK_SIBLING = 4 };
@@ -44,11 +45,10 @@ static uint64_t hash_links(uint32_t index, uint32_t pd, const struct rescind_nod
     uint64_t sum = link_end(index, view->next_sibling, siblings) - link_end(view->previous_sibling, index, siblings) +
                    link_end(index, view->first_child, LINK_CHILD) + link_end(index, view->tree_left, tree) +
                    link_end(index, view->tree_right, tree);
-    if (view->previous_sibling == RESCIND_NONE)
-        sum -= link_end(view->parent, index, LINK_CHILD);
-    if (view->tree_parent == RESCIND_NONE)
-        return sum - link_end(0, index, in_space(LINK_ROOT, pd, view->kind));
-    return sum - link_end(view->tree_parent, index, tree);
+    uint32_t first_of = view->parent | -(uint32_t)(view->previous_sibling != RESCIND_NONE);
+    bool hangs = view->tree_parent != RESCIND_NONE;
+    uint64_t above = hangs ? tree : in_space(LINK_ROOT, pd, view->kind);
+    return sum - link_end(first_of, index, LINK_CHILD) - link_end(hangs ? view->tree_parent : 0, index, above);
 }
 
 void mirror_set_roots(struct mirror *mirror, uint32_t slot, const uint32_t root[ABI_KINDS]) {
@@ -82,8 +82,9 @@ static void count(struct mirror *mirror, uint32_t slot, unsigned kind, bool char
 
 /* Whether the node's units say what they said. */
 static inline bool same_mapping(const struct mirror_node *node, const struct rescind_node_view *view, uint32_t pd) {
-    return node->base == view->base && node->resource == view->resource && node->order == view->order &&
-           node->rights == view->rights && node->pd == pd && node->kind == view->kind && node->parent == view->parent;
+    uint32_t small = (uint32_t)(node->order ^ view->order) | (uint32_t)(node->rights ^ view->rights) |
+                     (uint32_t)(node->kind ^ view->kind) | (node->pd ^ pd) | (node->parent ^ view->parent);
+    return !((node->base ^ view->base) | (node->resource ^ view->resource) | small);
 }
 
 static void forget_node(struct mirror *mirror, struct mirror_node *node) {
@@ -144,9 +145,9 @@ void mirror_update_node(struct mirror *mirror, uint32_t index) {
     }
     if (!known || !same_mapping(node, &view, pd))
         remap_node(mirror, node, &view, pd, known);
-    if (!known || node->tree_left != view.tree_left || node->tree_right != view.tree_right ||
-        node->tree_parent != view.tree_parent || node->height != view.tree_height ||
-        node->remapped == mirror->operation)
+    uint32_t moved = (node->tree_left ^ view.tree_left) | (node->tree_right ^ view.tree_right) |
+                     (node->tree_parent ^ view.tree_parent) | (uint32_t)(node->height ^ view.tree_height);
+    if (moved || !known || node->remapped == mirror->operation)
         node->hung = mirror->operation;
     node->tree_left = view.tree_left;
     node->tree_right = view.tree_right;
@@ -248,7 +249,7 @@ static inline const struct mirror_node *node_or_none(const struct mirror *mirror
 }
 
 static inline uint64_t end_of(const struct mirror_node *node) {
-    return node->base + (UINT64_C(1) << node->order);
+    return node->base + (UINT64_C(1) << (node->order & 63));
 }
 
 /* A node between its children in the ordered index. That all of a subtree lies on the right side of what is further
@@ -257,9 +258,12 @@ static void check_hanging(struct mirror *mirror, const struct mirror_node *node)
     const struct mirror_node *left = node_or_none(mirror, node->tree_left);
     const struct mirror_node *right = node_or_none(mirror, node->tree_right);
     int balance = left->height - right->height;
-    if (node->height != 1 + (balance > 0 ? left->height : right->height) || balance < -1 || balance > 1)
+    bool wrong_height = node->height != 1 + (balance > 0 ? left->height : right->height);
+    if (wrong_height | (balance < -1) | (balance > 1))
         mirror_see(mirror, "height");
-    if ((left->height && end_of(left) > node->base) || (right->height && right->base < end_of(node)))
+    bool wrong_left = (left->height != 0) & (end_of(left) > node->base);
+    bool wrong_right = (right->height != 0) & (right->base < end_of(node));
+    if (wrong_left | wrong_right)
         mirror_see(mirror, "index-order");
 }
 

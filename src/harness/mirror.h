@@ -116,10 +116,10 @@ void mirror_remove_pd(struct mirror *mirror, uint32_t pd);
 void mirror_set_roots(struct mirror *mirror, uint32_t slot, const uint32_t root[ABI_KINDS]);
 
 /* Takes a node over as it is now: links and counts. */
-void mirror_update_node(struct mirror *mirror, uint32_t node);
+void mirror_update_node(struct mirror *mirror, uint32_t index);
 
 /* Then, with every node taken over that was stored to: what it stands for, and its place among its neighbours. */
-void mirror_digest_node(struct mirror *mirror, uint32_t node);
+void mirror_digest_node(struct mirror *mirror, uint32_t index);
 
 /* Follows the stores of one operation to page tables and port bitmaps. */
 void mirror_update_tables(struct mirror *mirror, const struct rescind_store *stores, uint32_t count);

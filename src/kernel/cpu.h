@@ -14,13 +14,13 @@
 void cpu_reset(struct pd *pd);
 
 /* Makes a CPU, which is the one that executes this, run a PD. */
-void cpu_switch(uint32_t cpu, struct pd *pd);
+void cpu_switch(uint32_t index, struct pd *pd);
 
 /* The PD is dying: no CPU runs it, and no tag is its. */
 void cpu_forget(struct pd *pd);
 
 /* The PD's tag on a CPU that does not run it is anybody's. */
-void cpu_give_up(uint32_t cpu, struct pd *pd);
+void cpu_give_up(uint32_t index, struct pd *pd);
 
 /* The PD that a CPU runs, or NULL; the owner of a tag on it, or NULL; the tag of a PD that has one there. */
 struct pd *cpu_runs(uint32_t cpu);

@@ -11,7 +11,7 @@ const struct seq_geometry seq_geometry_small = {
     .phys_log2 = 8,
     .level_bits = 2,
     .kernel_frame = 240,
-    .quota_pages = 32,
+    .quota_pages = 128,
     .pd_pages = 1,
 };
 
@@ -23,7 +23,7 @@ const struct seq_geometry seq_geometry_real = {
     .phys_log2 = 20,
     .level_bits = 9,
     .kernel_frame = (1 << 20) - (1 << 15),
-    .quota_pages = 8192,
+    .quota_pages = 1 << 15,
     .pd_pages = SEQ_QUOTA,
 };
 

@@ -86,7 +86,14 @@ class Usage(CommandLine):
                           ("gen", "--count=2"), ("gen", "--count=0"), ("gen", "--ops=0"), ("gen", "--ops=4097"),
                           ("gen", "--geometry=huge"), ("gen", "surplus"), ("show",), ("show", story, story),
                           ("pack", story), ("shrink", story), ("bench",), ("bench", "kernel"),
-                          ("bench", "harness", "--seconds=0")):
+                          ("bench", "harness", "--seconds=0"), ("bench", "harness", "surplus"),
+                          ("bench", "rom", "surplus"), ("bench", "rom", "--nonsense"), ("bench", "rom", "--programs=1"),
+                          ("bench", "rom", "--programs=4097"), ("bench", "rom", "--programs=2,"),
+                          ("bench", "rom", "--programs="), ("bench", "rom", "--pages=0"), ("bench", "rom", "--pages=3"),
+                          ("bench", "rom", "--pages=131072"), ("bench", "rom", "--pages=1,x"),
+                          ("bench", "rom", "--pages=" + ",".join(17 * ["1"])), ("bench", "rom", "--leaves=2"),
+                          ("bench", "nested", "--leaves=3"), ("bench", "nested", "--pages=8", "--leaves=16"),
+                          ("bench", "direct", "--seed=1"), ("bench", "destroy", "--json=yes")):
             with self.subTest(arguments=arguments):
                 self.expect(BAD, *arguments)
 
@@ -403,6 +410,117 @@ class Bench(CommandLine):
         base, unit = (1200, 45) if done["address_sanitizer"] else (400, 15)
         self.assertAlmostEqual(done["limit_ns_per_op"], base + unit * done["changed_units_per_op"], delta=0.1)
         self.assertEqual(done["limit_met"], done["check_ns_per_op"] <= done["limit_ns_per_op"])
+
+
+class BenchRevocation(CommandLine):
+    COLUMNS = ["programs", "pages", "leaves", "lost_programs", "faults", "calls", "steps", "naming_steps", "ns", "nodes",
+               "memory_bytes", "manager_pages", "give_steps", "give_ns"]
+
+    def rows(self, bench, *options):
+        """{(alternative, programs, pages, leaves): row}"""
+        rows = json.loads(self.expect(AGREE, "bench", bench, "--json", *options).out)
+        for row in rows:
+            self.assertEqual(list(row), ["bench", "alternative"] + self.COLUMNS)
+            self.assertEqual(row["bench"], bench)
+        keyed = {(row["alternative"], row["programs"], row["pages"], row["leaves"]): row for row in rows}
+        self.assertEqual(len(keyed), len(rows))
+        return keyed
+
+    def test_help_lists_all(self):
+        done = self.expect(AGREE, "bench", "--help")
+        for bench in ("harness", "rom", "nested", "direct", "destroy"):
+            self.assertRegex(done.out, rf"\n  {bench}  ")
+            self.assertIn(f"Usage: rescind bench {bench}", self.expect(AGREE, "bench", bench, "--help").out)
+
+    def test_remote_revoke_costs_the_same_however_many_programs(self):
+        rows = self.rows("rom", "--programs=2,4096", "--pages=1,512")
+        for pages in (1, 512):
+            few, many = (rows["remote-by-pager", programs, pages, 1] for programs in (2, 4096))
+            self.assertEqual(few["steps"], many["steps"])
+            # The manager holds a capability to every program; only finding the one it names takes longer.
+            few, many = (rows["remote", programs, pages, 1] for programs in (2, 4096))
+            self.assertEqual(few["steps"] - few["naming_steps"], many["steps"] - many["naming_steps"])
+            self.assertLessEqual(many["naming_steps"], 20)
+            for row in (few, many):
+                self.assertEqual((row["lost_programs"], row["faults"], row["calls"]), (1, 0, 1))
+
+    def test_who_loses_the_module(self):
+        for (alternative, programs, pages, _), row in self.rows("rom", "--programs=2,3,100", "--pages=1,64").items():
+            recursive = alternative == "recursive"
+            self.assertEqual(row["lost_programs"], programs if recursive else 1, row)
+            self.assertEqual(row["faults"], programs - 1 if recursive else 0, row)
+            self.assertEqual(row["calls"], programs if recursive else 1, row)
+            copies = alternative == "copies"
+            self.assertEqual(row["manager_pages"], programs * pages if copies else pages, row)
+            self.assertEqual(row["nodes"], 2 * programs if copies else programs + 1, row)
+
+    def test_manager_can_be_the_last_program(self):
+        rows = self.rows("rom", "--programs=4095,4096", "--pages=1")
+        for alternative in ("recursive", "copies", "remote", "remote-by-pager", "directed"):
+            one, other = rows[alternative, 4095, 1, 1], rows[alternative, 4096, 1, 1]
+            self.assertEqual(other["nodes"] - one["nodes"], 2 if alternative == "copies" else 1)
+            self.assertEqual(other["lost_programs"], 4096 if alternative == "recursive" else 1)
+
+    def test_nested(self):
+        rows = self.rows("nested", "--programs=2,9", "--pages=64", "--leaves=1,16")
+        for (alternative, programs, _, leaves), row in rows.items():
+            recursive = alternative == "leaves-recursive"
+            faults = (programs - 1) * leaves if recursive else 0
+            calls = leaves if alternative.startswith("leaves-") else 1
+            self.assertEqual((row["lost_programs"], row["faults"]), (programs if recursive else 1, faults), row)
+            self.assertEqual(row["calls"], calls + faults, row)
+        for leaves in (1, 16):
+            few, many = (rows["remote-by-pager", programs, 64, leaves] for programs in (2, 9))
+            self.assertEqual(few["steps"], many["steps"])
+        self.assertLess(rows["remote", 9, 64, 16]["steps"], rows["leaves-directed", 9, 64, 16]["steps"])
+        # Without --leaves, no more leaves than the module has pages.
+        self.assertEqual({leaves for *_, leaves in self.rows("nested", "--programs=2", "--pages=64")}, {1, 16})
+
+    def test_direct(self):
+        rows = self.rows("direct", "--programs=5", "--pages=8")
+        self.assertEqual({row["lost_programs"] for row in rows.values()}, {1})
+        self.assertEqual({row["faults"] for row in rows.values()}, {0})
+        through = rows.pop(("through-manager", 5, 8, 1))
+        self.assertEqual((through["manager_pages"], through["nodes"]), (40, 10))
+        self.assertEqual(len(rows), 3)
+        for row in rows.values():
+            self.assertEqual((row["manager_pages"], row["nodes"]), (0, 5))
+            self.assertLess(row["memory_bytes"], through["memory_bytes"])
+            self.assertLess(row["give_steps"], through["give_steps"])
+
+    def test_destroy(self):
+        rows = self.rows("destroy", "--programs=2,70", "--pages=4")
+        for (alternative, programs, *_), row in rows.items():
+            all_lose = alternative == "client-recursive" or alternative.startswith("server-")
+            self.assertEqual(row["lost_programs"], programs if all_lose else 1, row)
+            self.assertEqual(row["faults"], programs - 1 if alternative == "client-recursive" else 0, row)
+        few, many = (rows["client-destroy", programs, 4, 1] for programs in (2, 70))
+        self.assertEqual(few["steps"] - few["naming_steps"], many["steps"] - many["naming_steps"])
+
+    def test_table_and_json_have_the_same_figures(self):
+        for bench in ("rom", "nested", "direct", "destroy"):
+            options = ("--programs=2,33", "--pages=16,512")
+            table = [line.split() for line in self.expect(AGREE, "bench", bench, *options).out.splitlines()]
+            self.assertEqual(table[0], ["alternative"] + self.COLUMNS)
+            in_json = list(self.rows(bench, *options).values())
+            self.assertEqual(len(table) - 1, len(in_json))
+            for line, row in zip(table[1:], in_json):
+                self.assertEqual(line[0], row["alternative"])
+                for name, text in zip(self.COLUMNS, line[1:]):
+                    if name in ("ns", "give_ns"):
+                        self.assertGreater(int(text), 0)
+                        self.assertGreater(row[name], 0)
+                    else:
+                        self.assertEqual(int(text), row[name], (bench, line[0], name))
+
+    def test_table_is_aligned(self):
+        lines = self.expect(AGREE, "bench", "rom", "--programs=2,200", "--pages=1").out.splitlines()
+        self.assertEqual(len({len(line) for line in lines}), 1)
+
+    def test_more_than_fits(self):
+        done = self.expect(BAD, "bench", "nested", "--programs=4096", "--pages=65536", "--leaves=4096")
+        self.assertIn("more than the kernel's memory can hold", done.err)
+        self.assertEqual(done.out, "")
 
 
 if __name__ == "__main__":

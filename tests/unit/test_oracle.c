@@ -346,7 +346,7 @@ static void test_boot(void **state) {
     assert_true(oracle_alive(o, ROOT));
     assert_false(oracle_alive(o, A));
     assert_false(oracle_alive(o, UINT32_MAX));
-    assert_int_equal(oracle_pd_limit(o), SMALL_PDS + 1);
+    assert_int_equal(oracle_pd_limit(o), ORACLE_ROOT + 1);
     assert_int_equal(rights_at(o, ROOT, ABI_OBJ, ABI_ROOT_SELECTOR), ALL_OBJ & ~ABI_DESTROY);
     assert_below(o, ROOT, ABI_OBJ, ABI_ROOT_SELECTOR, NONE, 0);
     assert_int_equal(oracle_units(o, ROOT, ABI_OBJ), 1);
@@ -962,7 +962,7 @@ static void test_create_object(void **state) {
     assert_int_equal(result.payer, A);
     assert_true(oracle_alive(o, ORACLE_OBJECT));
     assert_false(oracle_alive(o, ORACLE_OBJECT | 1));
-    assert_int_equal(oracle_object_limit(o), SMALL_OBJECTS);
+    assert_int_equal(oracle_object_limit(o), 1);
     assert_int_equal(rights_at(o, ROOT, ABI_OBJ, 63), ALL_OBJ);
     assert_true(oracle_at(o, ROOT, ABI_OBJ, 63)->resource == ORACLE_OBJECT);
     assert_below(o, ROOT, ABI_OBJ, 63, NONE, 0);

@@ -19,7 +19,7 @@ enum {
     GEO_KERNEL_FRAME = (1 << 20) - (1 << 15), /* the kernel's memory: the top 128 MiB of 4 GiB */
     GEO_TABLE_FRAME = (1 << 20) - (1 << 15),
     GEO_OBJECTS = 1 << 16,
-    GEO_QUOTA_PAGES = 16384,
+    GEO_QUOTA_PAGES = 1 << 15, /* all of the kernel's memory: 4096 programs that map something must fit */
     GEO_NODE_BYTES = 112,
     GEO_NODES = GEO_QUOTA_PAGES * 4096 / GEO_NODE_BYTES + 8,
     GEO_TABLES = GEO_QUOTA_PAGES,

@@ -57,7 +57,7 @@ bool mmu_access(uint32_t cpu, enum abi_kind kind, uint64_t unit, uint8_t rights,
 /* Some CPU translates something on its own account, perhaps. */
 void mmu_speculate(void);
 
-void mmu_flush(uint32_t cpu, uint32_t tag);
+void mmu_flush(uint32_t index, uint32_t tag);
 /* count 0: everything. On the executing CPU at once, on others by mmu_handle_requests. */
 void mmu_request(uint32_t cpu, uint32_t tag, const uint64_t *unit, uint32_t count);
 void mmu_handle_requests(void);
@@ -65,6 +65,6 @@ void mmu_handle_requests(void);
 /* Stops the kernel if a CPU may still walk that table. */
 void mmu_table_freed(uint64_t physical);
 
-bool mmu_cached(uint32_t cpu, uint32_t place, struct rescind_cached *cached);
+bool mmu_cached(uint32_t index, uint32_t place, struct rescind_cached *cached);
 
 #endif
