@@ -29,7 +29,7 @@ static const char top_doc[] = "Checks the revocation of a capability microkernel
                               "  show    print a sequence as text\n"
                               "  pack    write a sequence in its packed form\n"
                               "  shrink  reduce a failing sequence, keeping its signature\n"
-                              "  bench   measure the harness\n"
+                              "  bench   measure the harness, or what ways of taking memory back cost\n"
                               "\n"
                               "Exit status: 0 all agree, 1 a finding, 2 bad input or usage.";
 
