@@ -30,7 +30,7 @@ static const char top_doc[] = "Checks the revocation of a capability microkernel
                               "  show    print a sequence as text\n"
                               "  pack    write a sequence in its packed form\n"
                               "  shrink  reduce a failing sequence, keeping its signature\n"
-                              "  bench   measure the harness\n"
+                              "  bench   measure the harness, or what ways of taking memory back cost\n"
                               "  laws    try laws that revocation obeys, on the kernel alone\n"
                               "  diff    compare two kernels with each other\n"
                               "  soak    run one system for a long time\n"

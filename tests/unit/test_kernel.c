@@ -206,7 +206,7 @@ static void a_chain_of_pds_dies_with_its_head(void **state) {
     uint32_t caller = target->root_pd;
     /* Each PD gets root's capability at selector 0, then creates the next one at selector 1. */
     uint64_t quota = pages_for(target, 2 * target->costs.node);
-    for (uint32_t i = 1; i < target->geometry.quota_pages / quota; i++) {
+    for (uint32_t i = 1; i < target->geometry.pds && i < target->geometry.quota_pages / quota; i++) {
         uint64_t code = call(target, caller, (uint64_t[ABI_WORDS]){ABI_CREATE_PD, 1, quota});
         assert_int_equal(code, ABI_OK);
         struct rescind_log log;
