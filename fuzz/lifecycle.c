@@ -10,5 +10,5 @@ const struct fuzz_target fuzz_target = {
     .geometry = &seq_geometry_small,
     .profile = {.operations = 1u << SEQ_CREATE_PD | 1u << SEQ_CREATE_OBJECT | 1u << SEQ_DESTROY_PD |
                               1u << SEQ_DELEGATE | 1u << SEQ_GRANT | 1u << SEQ_REVOKE},
-    .mappings = 1u << 13,
+    .mappings = 1u << 14,
 };

@@ -18,7 +18,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 extern const struct rescind_target rescind_target_small;
 
-enum { SETUP_OPS = 24, CALL_BYTES = 1 + 8 + 4 * 3, CALLS_MAX = 16, MAPPINGS = 1 << 13 };
+enum { SETUP_OPS = 24, CALL_BYTES = 1 + 8 + 4 * 3, CALLS_MAX = 16, MAPPINGS = 1 << 14 };
 
 static struct {
     struct host_enter host;

@@ -9,5 +9,5 @@ const struct fuzz_target fuzz_target = {
     .kernel = &rescind_target_small,
     .geometry = &seq_geometry_small,
     .profile = {.kinds = 1u << ABI_MEM | 1u << ABI_OBJ, .cpus = 4},
-    .mappings = 1u << 13,
+    .mappings = 1u << 14,
 };

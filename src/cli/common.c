@@ -17,7 +17,7 @@ extern const struct rescind_target rescind_target_small, rescind_target_real;
 
 /* Records: small, every unit of every space at once; real, what generated sequences stay below by far. */
 const struct cli_target cli_targets[CLI_TARGETS] = {
-    {&rescind_target_small, &seq_geometry_small, 1u << 13},
+    {&rescind_target_small, &seq_geometry_small, 1u << 14},
     {&rescind_target_real, &seq_geometry_real, 1u << 20},
 };
 

@@ -6,6 +6,7 @@
 enum { WORD_LOG2 = 6, WORDS = (1 << GEO_PIO_LOG2) >> WORD_LOG2 };
 
 static uint64_t bitmap[GEO_PDS][WORDS];
+static uint32_t touched = GEO_PDS; /* bitmaps below may be permitted memory */
 
 /* The bits of an aligned range in the word that holds its first port. */
 static uint64_t bits_of(uint64_t base, unsigned order) {
@@ -25,10 +26,12 @@ static void flip(uint32_t pd, uint64_t base, unsigned order, bool denied) {
 }
 
 void ports_reset(void) {
-    arch_forbid(bitmap, sizeof bitmap);
+    arch_forbid(bitmap, touched * sizeof *bitmap);
+    touched = 0;
 }
 
 void ports_create(uint32_t pd) {
+    touched = pd < touched ? touched : pd + 1;
     arch_permit(bitmap[pd], sizeof bitmap[pd]);
     __builtin_memset(bitmap[pd], 0xff, sizeof bitmap[pd]);
 }
