@@ -46,7 +46,7 @@ static void map(const struct node *node) {
 static void unmap(struct space *space, uint64_t base, unsigned order) {
     if (space->kind == ABI_MEM) {
         uint32_t released = ptab_unmap(space->pd->root_table, base, order);
-        tlb_note(space->pd, base, order);
+        tlb_note(space->pd, base, order, ptab_leaf_order(order));
         account_give(&space->pd->account, (uint64_t)released * PTAB_TABLE_BYTES);
     } else if (space->kind == ABI_PIO) {
         ports_deny(pd_index(space->pd), base, order);
@@ -280,7 +280,7 @@ void mapdb_lower(struct node *top, unsigned mask) {
             range_stored(node);
             if (has_tables(node)) {
                 ptab_protect(node->space->pd->root_table, node->base, node->order, rights);
-                tlb_note(node->space->pd, node->base, node->order);
+                tlb_note(node->space->pd, node->base, node->order, ptab_leaf_order(node->order));
             }
             touch(node);
             node = mapdb_next(top, node, false);
@@ -388,7 +388,7 @@ static void absorb(struct node *node, struct node *buddy) {
     range_stored(node);
     if (has_tables(node) && ptab_is_large_leaf(node->order)) {
         ptab_join(node->space->pd->root_table, node->base, node->order);
-        tlb_note_table(node->space->pd, node->base);
+        tlb_note(node->space->pd, node->base, node->order, node->order - GEO_LEVEL_BITS);
         account_give(account_of(node), PTAB_TABLE_BYTES);
     }
 }

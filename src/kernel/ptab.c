@@ -206,6 +206,10 @@ void ptab_protect(uint64_t *root, uint64_t base, unsigned order, unsigned rights
     }
 }
 
+unsigned ptab_leaf_order(unsigned order) {
+    return leaf_level(order) * GEO_LEVEL_BITS;
+}
+
 bool ptab_is_large_leaf(unsigned order) {
     return order > 0 && order <= GEO_LEAF_LEVEL * GEO_LEVEL_BITS && order % GEO_LEVEL_BITS == 0;
 }

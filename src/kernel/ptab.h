@@ -41,6 +41,9 @@ uint32_t ptab_unmap(uint64_t *root, uint64_t base, unsigned order);
 /* Gives a mapped range other rights, which include ABI_R. */
 void ptab_protect(uint64_t *root, uint64_t base, unsigned order, unsigned rights);
 
+/* The order of the leaves that stand for a range. */
+unsigned ptab_leaf_order(unsigned order);
+
 /* The order at which a range is one single leaf above level 0; splitting such a range takes a table, joining two halves
  * into one gives it back. */
 bool ptab_is_large_leaf(unsigned order);

@@ -55,7 +55,7 @@ struct object {
     struct referent referent;
 };
 
-enum { STALE_UNITS = 8 };
+enum { STALE_UNITS = 4 };
 
 /* What CPUs must forget of a PD at the end of the operation (tlb.h). */
 struct stale {

@@ -10,7 +10,8 @@ void tlb_reset(void) {
     listed = NULL;
 }
 
-void tlb_list(struct pd *pd) {
+/* Enters a PD into the list, if it is not there. */
+static void list(struct pd *pd) {
     struct stale *stale = &pd->stale;
     if (stale->listed) {
         return;
@@ -22,16 +23,28 @@ void tlb_list(struct pd *pd) {
     listed = pd;
 }
 
-void tlb_note_units(struct pd *pd, uint64_t base, unsigned order) {
-    struct stale *stale = &pd->stale;
-    tlb_list(pd);
-    uint64_t units = UINT64_C(1) << order;
-    if (stale->count == TLB_EVERYTHING || stale->count + units > STALE_UNITS) {
-        stale->count = TLB_EVERYTHING;
-        return;
+static void add(struct stale *stale, uint64_t unit) {
+    for (unsigned i = 0; i < stale->count; i++) {
+        if (stale->unit[i] == unit) {
+            return;
+        }
     }
-    for (uint64_t i = 0; i < units; i++) {
-        stale->unit[stale->count++] = base + i;
+    if (stale->count == STALE_UNITS) {
+        stale->count = TLB_EVERYTHING;
+    } else {
+        stale->unit[stale->count++] = unit;
+    }
+}
+
+void tlb_note_leaves(struct pd *pd, uint64_t base, unsigned order, unsigned leaf_order) {
+    struct stale *stale = &pd->stale;
+    uint64_t leaves = UINT64_C(1) << (order - leaf_order);
+    list(pd);
+    if (leaves > STALE_UNITS) {
+        stale->count = TLB_EVERYTHING;
+    }
+    for (uint64_t i = 0; i < leaves && stale->count != TLB_EVERYTHING; i++) {
+        add(stale, base + (i << leaf_order));
     }
 }
 

@@ -3,8 +3,15 @@
  *
  * Notes are taken during an operation and dealt with at its end, once for each CPU. A CPU that does not run the PD
  * concerned is not disturbed: it uses no translation of it, and the PD's tag there is given up, which costs nothing but
- * a flush when the tag is taken again. Freed page tables go back to the pool only then (Intel SDM vol. 3A, 4.10.4 and
- * 4.10.5: invalidation, and what may be done before it).
+ * a flush when the tag is taken again. Freed page tables go back to the pool only then.
+ *
+ * What needs invalidation (Intel SDM vol. 3A, section 4.10):
+ * - an entry made present: nothing (4.10.4.3); nor does a leaf that is split: the large translation that a CPU may keep
+ *   says the same as the small ones, and invalidating any unit in it drops it (4.10.2.3, 4.10.4.1);
+ * - a leaf removed, or with fewer rights: one unit of it. That drops all page tables that are remembered under the tag
+ *   too (INVLPG, 4.10.4.1; on AMD with EFER.TCE clear, as at reset), so tables that become empty need nothing more;
+ * - leaves joined to a large one: all of them. What is remembered of the table that goes is dropped with them, and
+ * small translations kept beyond this would not be found when one unit is invalidated for the large leaf (4.10.2.3).
  */
 #ifndef RESCIND_TLB_H
 #define RESCIND_TLB_H
@@ -16,22 +23,13 @@ enum { TLB_EVERYTHING = 0xff /* in struct stale: no single units are noted */ };
 
 void tlb_reset(void);
 
-/* Enters a PD that some CPU may remember into the list, if it is not there. */
-void tlb_list(struct pd *pd);
+/* Leaves of 2^leaf_order units each, which map 2^order units from `base` of a PD, went, lost rights, or became one. */
+void tlb_note_leaves(struct pd *pd, uint64_t base, unsigned order, unsigned leaf_order);
 
-/* Notes that 2^order units from `base` of a PD are mapped no longer, or with fewer rights. */
-void tlb_note_units(struct pd *pd, uint64_t base, unsigned order);
-
-static inline void tlb_note(struct pd *pd, uint64_t base, unsigned order) {
+static inline void tlb_note(struct pd *pd, uint64_t base, unsigned order, unsigned leaf_order) {
     if (__builtin_expect(pd->cpus != 0, 0)) {
-        tlb_note_units(pd, base, order);
+        tlb_note_leaves(pd, base, order, leaf_order);
     }
-}
-
-/* Notes that a page table of the PD is no longer linked, whatever became of the units. Forgetting one unit is enough:
- * an invalidation drops all tables on the way to any unit that are remembered under the tag. */
-static inline void tlb_note_table(struct pd *pd, uint64_t unit) {
-    tlb_note(pd, unit, 0);
 }
 
 /* The PD is dying, and no CPU remembers anything of it. */

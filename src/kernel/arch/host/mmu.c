@@ -31,7 +31,7 @@ void mmu_reset(uint32_t cpus, uint64_t speculation) {
     }
     mmu.cpus = cpus;
     mmu.speculation = speculation;
-    mmu.random = speculation | 1;
+    mmu.random = speculation * UINT64_C(0x9e3779b97f4a7c15) | 1;
     mmu.executing = mmu.requests = mmu.remembered = mmu.invalidations = mmu.shootdowns = 0;
 }
 
@@ -211,10 +211,10 @@ static bool access_memory(uint32_t index, struct pd *pd, uint64_t unit, uint8_t 
 
 bool mmu_access(uint32_t cpu, enum abi_kind kind, uint64_t unit, uint8_t rights, uint64_t *resource) {
     struct pd *pd = cpu_runs(cpu);
-    mmu.recent[next_random() % MMU_RECENT] = unit;
-    if (!pd) {
+    if (!pd || kind == ABI_OBJ || unit >> (kind == ABI_MEM ? GEO_MEM_LOG2 : GEO_PIO_LOG2)) {
         return false;
     }
+    mmu.recent[next_random() % MMU_RECENT] = unit;
     if (kind == ABI_MEM) {
         return access_memory(cpu, pd, unit, rights, resource);
     }
