@@ -6,8 +6,8 @@
 
 #include "abi/target.h"
 
-/* The kernel in a shared library, for as long as the program runs, or NULL: the user was told. `name` is a path, or, with
- * neither a slash nor a dot in it, that of <name>.so in the directory of this program. */
+/* The kernel in a shared library, for as long as the program runs, or NULL: the user was told. `name` is a path, or,
+ * with neither a slash nor a dot in it, that of <name>.so in the directory of this program. */
 const struct rescind_target *plugin_load(const char *name);
 
 #endif
