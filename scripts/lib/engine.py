@@ -37,6 +37,7 @@ TARGETS = {
     "ports": Target(1, "small"),
     "objects": Target(1, "small"),
     "registers": Target(1),
+    "page_tables": Target(1),
     "text": Target(1, explores="sequences"),
 }
 
