@@ -26,12 +26,13 @@
 #define SANITIZED 0
 #endif
 
-enum { OPTION_JSON = 256, OPTION_SEED, OPTION_GEOMETRY, OPTION_SECONDS };
+enum { OPTION_JSON = 256, OPTION_SEED, OPTION_GEOMETRY, OPTION_SECONDS, OPTION_CPUS };
 enum { SEQUENCE_OPERATIONS = 32, ROUNDS_MAX = 4096, ROUNDS_MIN = 3, RESETS = 256 };
 
 struct arguments {
     uint64_t seed, seconds;
     const struct cli_target *target;
+    uint8_t cpus;
     bool json;
 };
 
@@ -39,6 +40,7 @@ static const struct argp_option options[] = {
     {"json", OPTION_JSON, NULL, 0, "Print one JSON object", 0},
     {"seed", OPTION_SEED, "N", 0, "Chooses the sequences (default: 1)", 0},
     {"geometry", OPTION_GEOMETRY, "small|real", 0, "Sizes of the spaces (default: small)", 0},
+    {"cpus", OPTION_CPUS, "N", 0, "CPUs that execute, switch and access, with TLBs (default: 1)", 0},
     {"seconds", OPTION_SECONDS, "N", 0, "Measure for about so long (default: 10)", 0},
     {0},
 };
@@ -54,6 +56,9 @@ static error_t parse(int key, char *argument, struct argp_state *state) {
         return 0;
     case OPTION_GEOMETRY:
         arguments->target = option_geometry(argument, state);
+        return 0;
+    case OPTION_CPUS:
+        arguments->cpus = (uint8_t)option_number(argument, "cpus", 1, SEQ_CPUS, state);
         return 0;
     case OPTION_SECONDS:
         arguments->seconds = option_number(argument, "seconds", 1, 86400, state);
@@ -74,8 +79,8 @@ static const struct argp parser = {options,
 /* ---- the workload ---- */
 
 struct recorded_call {
-    uint64_t word[ABI_WORDS];
-    uint32_t pd;
+    uint32_t cpu, pd;
+    uint64_t word[ABI_WORDS]; /* word[0] is 0: the CPU is made to run the PD */
 };
 
 struct workload {
@@ -86,13 +91,16 @@ struct workload {
     size_t *first_call; /* of each sequence; one more at the end */
     struct recorded_call *call;
     size_t calls, capacity;
+    double executed; /* operations, and what they cost: */
+    uint64_t invalidations, shootdowns;
+    uint8_t cpus;
     double units_per_op, changing_share;
 };
 
 /* struct rescind_target has no place for a context, so what the recording target records to is found here. */
 static struct workload *recorder;
 
-static void recording_call(uint32_t cpu, uint32_t pd, uint64_t word[ABI_WORDS]) {
+static void record(uint32_t cpu, uint32_t pd, const uint64_t word[ABI_WORDS]) {
     if (recorder->calls == recorder->capacity) {
         recorder->capacity = recorder->capacity ? 2 * recorder->capacity : 1 << 12;
         recorder->call = realloc(recorder->call, recorder->capacity * sizeof *recorder->call);
@@ -102,13 +110,28 @@ static void recording_call(uint32_t cpu, uint32_t pd, uint64_t word[ABI_WORDS]) 
         }
     }
     struct recorded_call *call = &recorder->call[recorder->calls++];
+    call->cpu = cpu;
     call->pd = pd;
     memcpy(call->word, word, sizeof call->word);
+}
+
+static void recording_call(uint32_t cpu, uint32_t pd, uint64_t word[ABI_WORDS]) {
+    struct rescind_log log;
+    record(cpu, pd, word);
     recorder->target->target->call(cpu, pd, word);
+    recorder->target->target->log(&log);
+    recorder->invalidations += log.invalidations;
+    recorder->shootdowns += log.shootdowns;
+}
+
+static void recording_switch(uint32_t cpu, uint32_t pd) {
+    static const uint64_t word[ABI_WORDS];
+    record(cpu, pd, word);
+    recorder->target->target->switch_to(cpu, pd);
 }
 
 static void generate(struct workload *work) {
-    struct seq_profile profile = {.unit_budget = default_unit_budget(work->target)};
+    struct seq_profile profile = {.unit_budget = default_unit_budget(work->target), .cpus = work->cpus};
     for (uint32_t i = 0; i < work->count; i++) {
         struct seq *seq = &work->seq[i];
         struct seq_random random;
@@ -133,6 +156,7 @@ static bool finding(const struct workload *work, const struct harness_outcome *o
 static bool record_calls(struct workload *work) {
     struct rescind_target recording = *work->target->target;
     recording.call = recording_call;
+    recording.switch_to = recording_switch;
     recorder = work;
     struct cli_target target = *work->target;
     target.target = &recording;
@@ -152,6 +176,7 @@ static bool record_calls(struct workload *work) {
     work->first_call[work->count] = work->calls;
     work->units_per_op = (double)units / (double)executed;
     work->changing_share = (double)changed / (double)executed;
+    work->executed = (double)executed;
     free(outcome);
     host_harness_free(harness);
     return good;
@@ -195,11 +220,15 @@ static void replay_calls(void *argument) {
     const struct workload *work = replay->work;
     const struct rescind_target *target = work->target->target;
     for (uint32_t i = replay->first; i < replay->first + replay->count; i++) {
-        target->boot(replay->hooks, 1, 0);
+        target->boot(replay->hooks, work->cpus, 0);
         for (size_t k = work->first_call[i]; k < work->first_call[i + 1]; k++) {
+            const struct recorded_call *call = &work->call[k];
             uint64_t word[ABI_WORDS];
-            memcpy(word, work->call[k].word, sizeof word);
-            target->call(0, work->call[k].pd, word);
+            memcpy(word, call->word, sizeof word);
+            if (word[0])
+                target->call(call->cpu, call->pd, word);
+            else
+                target->switch_to(call->cpu, call->pd);
         }
     }
 }
@@ -274,13 +303,15 @@ static json_t *summarize(const struct workload *work, const struct arguments *ar
     double log = bench_median(rounds->log, rounds->count), full = bench_median(rounds->full, rounds->count);
     double kernel = bench_median(rounds->kernel, rounds->count), check = bench_median(rounds->check, rounds->count);
     double limit = (400 + 15 * work->units_per_op) * (SANITIZED ? 3 : 1);
-    return json_pack("{s:s, s:b, s:I, s:i, s:i, s:i, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:b, s:f, s:f}", "geometry",
-                     work->target->geometry->name, "address_sanitizer", SANITIZED, "seed", (json_int_t)arguments->seed,
-                     "sequences", (int)work->count, "operations_a_sequence", SEQUENCE_OPERATIONS, "rounds",
-                     (int)rounds->count, "checked_ops_per_second", 1e9 / log, "full_ops_per_second", 1e9 / full,
-                     "kernel_ops_per_second", 1e9 / kernel, "check_ns_per_op", check, "changed_units_per_op",
-                     work->units_per_op, "changing_share", work->changing_share, "limit_ns_per_op", limit, "limit_met",
-                     check <= limit, "reset_ns", reset, "checked_op_ns", log);
+    return json_pack(
+        "{s:s, s:b, s:I, s:i, s:i, s:i, s:i, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:b, s:f, s:f, s:f, s:f}", "geometry",
+        work->target->geometry->name, "address_sanitizer", SANITIZED, "seed", (json_int_t)arguments->seed, "cpus",
+        work->cpus, "sequences", (int)work->count, "operations_a_sequence", SEQUENCE_OPERATIONS, "rounds",
+        (int)rounds->count, "checked_ops_per_second", 1e9 / log, "full_ops_per_second", 1e9 / full,
+        "kernel_ops_per_second", 1e9 / kernel, "check_ns_per_op", check, "changed_units_per_op", work->units_per_op,
+        "changing_share", work->changing_share, "limit_ns_per_op", limit, "limit_met", check <= limit, "reset_ns",
+        reset, "checked_op_ns", log, "invalidations_per_op", (double)work->invalidations / work->executed,
+        "shootdowns_per_op", (double)work->shootdowns / work->executed);
 }
 
 static void print_summary(json_t *summary) {
@@ -299,11 +330,12 @@ static void print_summary(json_t *summary) {
 }
 
 int bench_harness(int argc, char **argv) {
-    struct arguments arguments = {.seed = 1, .seconds = 10, .target = &cli_targets[0]};
+    struct arguments arguments = {.seed = 1, .seconds = 10, .target = &cli_targets[0], .cpus = 1};
     argp_parse(&parser, argc, argv, 0, NULL, &arguments);
     bool small = arguments.target->geometry == &seq_geometry_small;
     struct workload work = {.target = arguments.target,
                             .seed = arguments.seed,
+                            .cpus = arguments.cpus,
                             .count = small ? 4096 : 256,
                             .slice = small ? 256 : 16,
                             .full_slice = small ? 16 : 1};
