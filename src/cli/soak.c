@@ -111,6 +111,15 @@ static enum harness_verdict live(struct session *session) {
     return verdict;
 }
 
+/* Where the kernel asks for memory, and how often it was refused there. */
+static void print_sites(const struct rescind_target *target) {
+    uint32_t count = 0;
+    const struct rescind_site *sites = target->sites ? target->sites(&count) : NULL;
+    printf("%-24s %12s %12s\n", "allocation site", "asked", "refused");
+    for (uint32_t i = 0; i < count; i++)
+        printf("%-24s %12" PRIu64 " %12" PRIu64 "\n", sites[i].name, sites[i].asked, sites[i].refused);
+}
+
 static void print_counts(const struct session *session) {
     const struct soak_counts *counts = soak_counts(session->soak);
     const struct tenth *tenth = session->tenth;
@@ -126,6 +135,7 @@ static void print_counts(const struct session *session) {
     printf("identifiers: %" PRIu64 " PDs made on %u, %" PRIu64 " objects on %u; used again %" PRIu64 " times\n",
            counts->pds, counts->pd_ids, counts->objects, counts->object_ids,
            counts->pds - counts->pd_ids + counts->objects - counts->object_ids);
+    print_sites(session->arguments->target->target);
 }
 
 /* The operations since all was last found to agree are kept if they show the finding on a fresh system. */

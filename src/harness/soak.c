@@ -63,7 +63,10 @@ struct soak *soak_init(void *memory, size_t size, struct harness *harness, const
     soak->geometry = geometry;
     soak->options = (struct harness_options){.compare = HARNESS_LOG, .seed = seed, .on_step = on_step, .context = soak};
     soak->made = (struct seq){.geometry = geometry, .op = soak->made_op, .capacity = CHUNK};
-    soak->recent = (struct seq){.geometry = geometry, .op = soak->recent_op, .capacity = SEQ_MAX_OPS};
+    soak->recent = (struct seq){.geometry = geometry,
+                                .op = soak->recent_op,
+                                .capacity = SEQ_MAX_OPS,
+                                .cpus = (uint8_t)harness->target->geometry.cpus};
     soak->last_name = 0;
     seq_random_seed(&soak->random, seed);
     return soak;
@@ -136,7 +139,9 @@ static bool ends_life(const struct seq_op *op) {
 
 static enum harness_verdict run_made(struct soak *soak) {
     enum harness_verdict verdict = HARNESS_AGREE;
-    struct seq_profile profile = {.unit_budget = soak->geometry->mem_log2 > 16 ? CHUNK * 64 : 0};
+    struct seq_profile profile = {.operations = (1u << SEQ_CODES) - 1,
+                                  .unit_budget = soak->geometry->mem_log2 > 16 ? CHUNK * 64 : 0,
+                                  .cpus = soak->recent.cpus};
     seq_generate(&soak->made, &soak->random, &profile, CHUNK);
     for (uint32_t name = 0; name < SEQ_NAMES; name++)
         soak->name_of[name] = (uint8_t)name;
