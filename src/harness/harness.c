@@ -173,7 +173,8 @@ static void judge_result(struct harness *harness) {
     const struct harness_step *step = &harness->step;
     const struct oracle_result *result = &harness->result;
     const uint64_t *word = harness->word;
-    bool refused = word[0] == ABI_E_MEM && result->code == ABI_OK && result->may_fail;
+    bool refused = word[0] == ABI_E_MEM && result->code == ABI_OK && result->may_fail &&
+                   (step->call.operation != ABI_REVOKE || oracle_may_cut(harness->oracle, &step->call));
     uint64_t value = refused ? 0 : result->value;
     if (word[0] != (uint64_t)result->code && !refused)
         note_number(harness, FLAW_CODE, step->call.caller, step->call.kind, result->code, word[0]);

@@ -78,9 +78,11 @@ static struct mirror_table *link_table(struct mirror *mirror, uint64_t frame, st
 /* Enters what a table just linked holds, and links what it refers to, at any depth. */
 static void enter_table(struct mirror *mirror, struct mirror_table *top) {
     uint32_t next[WALK_LEVELS_MAX] = {0};
+    const uint64_t *entries[WALK_LEVELS_MAX];
     uint32_t end = UINT32_C(1) << mirror->target->geometry.level_bits;
     struct mirror_table *table = top;
     struct walk_item item;
+    entries[top->level] = mirror->target->table(top->frame << FRAME_SHIFT);
     for (;;) {
         if (next[table->level] == end) {
             if (!table->used && table->parent != RESCIND_NONE)
@@ -92,7 +94,7 @@ static void enter_table(struct mirror *mirror, struct mirror_table *top) {
             continue;
         }
         uint32_t index = next[table->level]++;
-        uint64_t entry = mirror->target->table(table->frame << FRAME_SHIFT)[index], hash;
+        uint64_t entry = entries[table->level][index], hash;
         if (!entry)
             continue;
         table->used++;
@@ -103,6 +105,7 @@ static void enter_table(struct mirror *mirror, struct mirror_table *top) {
         if (below) {
             table = below;
             next[table->level] = 0;
+            entries[table->level] = mirror->target->table(table->frame << FRAME_SHIFT);
         }
     }
 }

@@ -75,7 +75,7 @@ static bool changes_anything(const struct oracle *o, const struct oracle_call *c
     return changes;
 }
 
-bool may_cut(struct oracle *o, const struct oracle_call *call) {
+bool oracle_may_cut(struct oracle *o, const struct oracle_call *call) {
     const uint32_t covered = o->covered_count;
     /* Beyond the space there is nothing to cut from, and a selector is never stored together with another one. */
     if (call->kind == ABI_OBJ || call->order == space_of(o, o->plan.from, call->kind)->log2 ||

@@ -243,7 +243,10 @@ struct oracle_result oracle_decide(struct oracle *o, const struct oracle_call *c
         break;
     case ABI_REVOKE:
         result.code = check_revoke(o, call);
-        result.may_fail = result.code == ABI_OK && revoke_plan(o, call);
+        result.may_fail = result.code == ABI_OK;
+        if (result.code == ABI_OK) {
+            revoke_plan(o, call);
+        }
         break;
     case ABI_DESTROY_PD:
         result.code = check_destroy_pd(o, call);

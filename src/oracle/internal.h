@@ -238,8 +238,8 @@ bool grant_commit(struct oracle *o, const struct oracle_call *call);
 
 /* ---- revoke.c: plan.from is the place, plan.to the filter, if any ---- */
 
-/* Collects what is covered. Returns whether a kernel may have to cut a range that it stores. */
-bool revoke_plan(struct oracle *o, const struct oracle_call *call);
+/* Collects what is covered. */
+void revoke_plan(struct oracle *o, const struct oracle_call *call);
 void revoke_commit(struct oracle *o, const struct oracle_call *call);
 
 /* Starts a walk and covers the range and what descends from it. */
@@ -248,11 +248,6 @@ void cover_all(struct oracle *o, struct cursor *range);
 void cover_subtrees(struct oracle *o, uint32_t from);
 /* What is covered loses rights; what no longer exists goes. */
 void take_rights(struct oracle *o, uint8_t rights);
-
-/* ---- cut.c ---- */
-
-/* Whether the revoke that covers what is covered may cut a stored range, however a kernel stores them. */
-bool may_cut(struct oracle *o, const struct oracle_call *call);
 
 /* ---- death.c ---- */
 

@@ -77,7 +77,7 @@ struct oracle_result {
     uint64_t value;   /* as in ABI word 1 */
     uint32_t created; /* id of the new PD or object, else ORACLE_NONE */
     uint32_t payer;   /* with may_fail: the PD, beside the caller, that may have to pay; else ORACLE_NONE */
-    bool may_fail;    /* E_MEM is a possible answer of a kernel where this says OK */
+    bool may_fail;    /* E_MEM is a possible answer of a kernel where this says OK; a revoke: ask oracle_may_cut */
 };
 
 struct oracle; /* lives at the start of the memory given */
@@ -104,6 +104,10 @@ struct oracle_result oracle_decide(struct oracle *oracle, const struct oracle_ca
  * units than the oracle has records for; the state is then unusable until oracle_reset (the sequence is too large to be
  * judged). */
 bool oracle_commit(struct oracle *oracle, const struct oracle_call *call);
+
+/* Whether the revoke for which the last decide said OK may have to cut a range however a kernel stores them, and so may
+ * need memory: only then E_MEM is a possible answer. Changes nothing that can be seen. */
+bool oracle_may_cut(struct oracle *oracle, const struct oracle_call *call);
 
 /* Units changed by the last commit: made, removed, rights lost, or parent changed. */
 const struct oracle_change *oracle_changes(const struct oracle *oracle, uint32_t *count);

@@ -120,7 +120,7 @@ static void drop(struct oracle *o) {
     }
 }
 
-bool revoke_plan(struct oracle *o, const struct oracle_call *call) {
+void revoke_plan(struct oracle *o, const struct oracle_call *call) {
     struct cursor range;
     cursor_init(&range, space_of(o, o->plan.from, call->kind), call->base, call->base + (UINT64_C(1) << call->order));
     if (call->scope == ABI_DROP) {
@@ -134,7 +134,6 @@ bool revoke_plan(struct oracle *o, const struct oracle_call *call) {
     if (call->filtered) {
         keep_subtrees_of(o, o->plan.to);
     }
-    return may_cut(o, call);
 }
 
 void revoke_commit(struct oracle *o, const struct oracle_call *call) {
