@@ -1,5 +1,6 @@
 """Runs libFuzzer processes and turns what they leave behind into findings."""
 
+import configparser
 import json
 import mmap
 import os
@@ -11,7 +12,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-OP_BYTES, OPS_MAX, TEXT_MAX = 16, 64, 4096
+SOURCES = Path(__file__).resolve().parents[2] / "fuzz"
 COUNTERS = struct.Struct("=QQ")  # struct session_counters of fuzz/session.h
 SANITIZER_OPTIONS = {"ASAN_OPTIONS": "detect_leaks=0", "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1"}
 LOG_KEPT_BYTES = 16384
@@ -40,6 +41,13 @@ TARGETS = {
     "page_tables": Target(1),
     "text": Target(1, explores="sequences"),
 }
+
+
+def options_of(target):
+    """libFuzzer's options of a target, from its options file, as ClusterFuzz reads it."""
+    file = configparser.ConfigParser()
+    file.read(SOURCES / f"{target}.options")
+    return [f"-{name}={SOURCES / value if name == 'dict' else value}" for name, value in file["libfuzzer"].items()]
 
 
 @dataclass
@@ -100,10 +108,8 @@ class Process:
             )
 
     def _options(self, seconds, seed):
-        length = ([f"-max_len={OP_BYTES * OPS_MAX}", "-len_control=0"] if self._kind.geometry
-                  else [f"-max_len={TEXT_MAX}"])
         return [
-            *length, f"-max_total_time={max(1, round(seconds))}", f"-seed={seed}", f"-artifact_prefix={self.artifacts}/",
+            *options_of(self.target), f"-max_total_time={max(1, round(seconds))}", f"-seed={seed}", f"-artifact_prefix={self.artifacts}/",
             "-timeout=10", "-rss_limit_mb=4096", "-reload=1", "-print_final_stats=0",
         ]
 
