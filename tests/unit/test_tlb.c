@@ -552,7 +552,7 @@ static void random_operation(struct random *random) {
     if (revokes || moves) {
         word[0] = word0(operation, place, scope, order, masks[below(random, 7)]);
         word[1] = random_base(random, order);
-        word[2] = revokes ? 0 : random_base(random, order);
+        word[2] = revokes || below(random, 2) ? word[1] : random_base(random, order); /* equal: leaves get joined */
     }
     if (moves) {
         word[0] |= below(random, 3) << ABI_TO_CAP_SHIFT & 1 << ABI_TO_CAP_SHIFT;
@@ -594,7 +594,9 @@ static uint64_t random_run(uint64_t seed, uint32_t cpus, uint64_t speculation, u
             target->switch_to((uint32_t)below(&random, cpus), random_pd(&random));
             assert_nothing_stale(cpus);
         }
-        random_access(&random, cpus);
+        for (unsigned k = 0; k < 4; k++) {
+            random_access(&random, cpus);
+        }
         for (uint32_t place = 0; place < target->cached_limit; place++) {
             struct rescind_cached cached;
             if (target->cached(cpus - 1, place, &cached)) {
@@ -607,7 +609,7 @@ static uint64_t random_run(uint64_t seed, uint32_t cpus, uint64_t speculation, u
 
 static void no_cpu_uses_what_is_gone(void **state) {
     (void)state;
-    for (uint64_t seed = 1; seed <= 60; seed++) {
+    for (uint64_t seed = 1; seed <= 300; seed++) {
         random_run(seed, 1 + (uint32_t)seed % CPUS, seed % 3 ? seed : 0, 500);
     }
 }
