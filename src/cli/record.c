@@ -109,6 +109,8 @@ static json_t *value_json(const struct harness_step *step) {
     uint64_t value = step->value;
     if (step->code != ABI_OK)
         return json_null();
+    if (!step->is_call)
+        return step->op->code == SEQ_ACCESS ? number(value) : json_null();
     if (step->call.operation == ABI_DELEGATE || step->call.operation == ABI_GRANT)
         return number(value);
     if (step->call.operation == ABI_LOOKUP && value != 0)
@@ -119,6 +121,8 @@ static json_t *value_json(const struct harness_step *step) {
 static json_t *result_json(const struct harness_step *step) {
     if (step->is_void)
         return json_pack("[s, n]", "VOID");
+    if (step->faulted)
+        return json_pack("[s, n]", "FAULT");
     return json_pack("[s, o]", cli_code_name(step->code), value_json(step));
 }
 

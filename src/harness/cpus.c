@@ -23,6 +23,8 @@ static void perform_access(struct harness *harness) {
     }
     const struct oracle_mapping *mapping = allowed(harness, pd, op->kind, op->base, rights);
     bool got = harness->target->access(cpu, op->kind, op->base, rights, &resource);
+    harness->step.faulted = !got;
+    harness->step.value = resource;
     if (got && !mapping)
         note(harness, FLAW_ACCESS_ALLOWED, pd, op->kind, op->base);
     else if (!got && mapping)

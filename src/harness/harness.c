@@ -275,7 +275,9 @@ enum harness_verdict perform(struct harness *harness, const struct seq_op *op, u
     step->op = op;
     step->cpu = op->cpu % harness->cpus;
     step->created = ORACLE_NONE;
-    step->is_void = step->is_call = false;
+    step->is_void = step->is_call = step->faulted = false;
+    step->code = ABI_OK;
+    step->value = 0;
     harness->finding.flaw = FLAW_NONE;
     harness->committed = false;
     switch (op->code) {

@@ -46,7 +46,8 @@ struct harness_step {
     uint32_t cpu;
     uint64_t word_in[ABI_WORDS]; /* registers as given */
     uint32_t code;               /* as returned by the target */
-    uint64_t value;
+    uint64_t value;              /* likewise; of an access: the frame or port that the CPU got at */
+    bool faulted;                /* an access that the CPU refused */
     uint32_t created; /* oracle id of a PD created, or ORACLE_NONE */
 };
 
