@@ -48,7 +48,7 @@ struct harness_step {
     uint32_t code;               /* as returned by the target */
     uint64_t value;              /* likewise; of an access: the frame or port that the CPU got at */
     bool faulted;                /* an access that the CPU refused */
-    uint32_t created; /* oracle id of a PD created, or ORACLE_NONE */
+    uint32_t created;            /* oracle id of a PD created, or ORACLE_NONE */
 };
 
 struct harness_options {
