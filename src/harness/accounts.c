@@ -14,44 +14,75 @@ static bool view_of(const struct harness *harness, uint32_t id, struct rescind_p
     return kernel != RESCIND_NONE && harness->target->pd(kernel, view);
 }
 
+/* More than there can be stays more than there can be. */
 static uint64_t pages(uint64_t count) {
-    return count * RESCIND_PAGE_BYTES;
+    return count >> 40 ? UINT64_MAX / 2 : count * RESCIND_PAGE_BYTES;
 }
 
-void note_accounts(struct harness *harness) {
+/* ---- the ledger: what each account must hold ---- */
+
+void ledger_start(struct harness *harness, const struct rescind_pd_view *root) {
+    harness->ledger[ORACLE_ROOT] = (struct ledger){.quota = root->quota, .used = root->used, .payer = ORACLE_NONE};
+    harness->cutter = ORACLE_NONE;
+}
+
+/* A PD died: its payer gets everything, and pays for those that it paid for. */
+static void inherit(struct harness *harness, uint32_t dead) {
+    struct ledger *ledger = harness->ledger;
+    uint32_t heir = ledger[dead].payer, limit = oracle_pd_limit(harness->oracle);
+    ledger[heir].quota += ledger[dead].quota;
+    ledger[heir].used += ledger[dead].used;
+    for (uint32_t id = ORACLE_ROOT; id < limit; id++) {
+        if (ledger[id].payer == dead)
+            ledger[id].payer = heir;
+    }
+    if (harness->cutter == dead)
+        harness->cutter = heir;
+}
+
+void ledger_expect(struct harness *harness) {
     const struct oracle_call *call = &harness->step.call;
-    struct rescind_pd_view view;
-    harness->account[0].pd = harness->account[1].pd = ORACLE_NONE;
-    if (harness->result.code != ABI_OK || !harness->target->costs.pd)
+    struct ledger *ledger = harness->ledger;
+    uint32_t count = 0, from, to;
+    harness->cutter = ORACLE_NONE;
+    if (!harness->committed || !harness->target->costs.pd)
         return;
-    if (call->operation == ABI_CREATE_PD || call->operation == ABI_MOVE_QUOTA)
-        harness->account[0].pd = named_by(harness, call->pd_selector);
-    if (call->operation == ABI_MOVE_QUOTA)
-        harness->account[1].pd = named_by(harness, call->filter_selector);
-    for (unsigned i = 0; i < 2; i++) {
-        if (harness->account[i].pd != ORACLE_NONE && view_of(harness, harness->account[i].pd, &view))
-            harness->account[i].quota = view.quota;
+    if (call->operation == ABI_REVOKE || call->operation == ABI_GRANT)
+        harness->cutter = call->caller;
+    if (call->operation == ABI_CREATE_PD) {
+        from = named_by(harness, call->pd_selector);
+        ledger[from].quota -= pages(call->destination);
+        ledger[harness->result.created] = (struct ledger){.quota = pages(call->destination), .payer = from};
+    } else if (call->operation == ABI_MOVE_QUOTA) {
+        from = named_by(harness, call->pd_selector);
+        to = named_by(harness, call->filter_selector);
+        ledger[from].quota -= from == to ? 0 : pages(call->base);
+        ledger[to].quota += from == to ? 0 : pages(call->base);
+    }
+    const uint32_t *destroyed = oracle_destroyed(harness->oracle, &count);
+    for (uint32_t i = 0; i < count; i++) {
+        if (!(destroyed[i] & ORACLE_OBJECT))
+            inherit(harness, destroyed[i]);
     }
 }
 
-static void judge_quota(struct harness *harness, uint32_t id, uint64_t quota) {
-    struct rescind_pd_view view;
-    if (id != ORACLE_NONE && view_of(harness, id, &view) && view.quota != quota)
-        note_number(harness, FLAW_QUOTA, id, ABI_OBJ, quota, view.quota);
+/*
+ * What a cut costs in another PD's space moves from the caller's account to that PD's, where it is used at once: the
+ * caller's loses, no other's does, and nobody but a receiver has less free than before. Everything else is exact.
+ */
+bool ledger_fits(const struct harness *harness, uint32_t id, const struct rescind_pd_view *view) {
+    const struct ledger *ledger = &harness->ledger[id];
+    if (harness->cutter == ORACLE_NONE)
+        return view->quota == ledger->quota;
+    if (harness->cutter == id)
+        return view->quota <= ledger->quota;
+    bool receives = harness->result.payer == id;
+    return view->quota >= ledger->quota && (receives || view->quota + ledger->used >= ledger->quota + view->used);
 }
 
-void judge_accounts(struct harness *harness) {
-    const struct oracle_call *call = &harness->step.call;
-    const struct account_note *from = &harness->account[0], *to = &harness->account[1];
-    if (from->pd == ORACLE_NONE)
-        return;
-    uint64_t moved = 0;
-    if (harness->committed && from->pd != to->pd)
-        moved = pages(call->operation == ABI_CREATE_PD ? call->destination : call->base);
-    judge_quota(harness, from->pd, from->quota - moved);
-    judge_quota(harness, to->pd, from->pd == to->pd ? to->quota : to->quota + moved);
-    if (harness->committed && harness->result.created != ORACLE_NONE)
-        judge_quota(harness, harness->result.created, moved);
+void ledger_update(struct harness *harness, uint32_t id, const struct rescind_pd_view *view) {
+    harness->ledger[id].quota = view->quota;
+    harness->ledger[id].used = view->used;
 }
 
 /* ---- refusals ---- */
@@ -104,7 +135,7 @@ void judge_refusal(struct harness *harness) {
     switch (call->operation) {
     case ABI_CREATE_PD:
         own = costs->node;
-        others = call->destination > UINT32_MAX ? UINT64_MAX / 2 : pages(call->destination);
+        others = pages(call->destination);
         if (others < costs->pd)
             return;
         break;
@@ -113,7 +144,7 @@ void judge_refusal(struct harness *harness) {
         others = costs->object;
         break;
     case ABI_MOVE_QUOTA:
-        others = call->base > UINT32_MAX ? UINT64_MAX / 2 : pages(call->base);
+        others = pages(call->base);
         break;
     case ABI_GRANT:
     case ABI_DELEGATE:

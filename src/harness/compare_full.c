@@ -273,6 +273,8 @@ static void visit(struct harness *harness, struct space *space, uint32_t index, 
         if (space->kind == ABI_MEM)
             compare_leaf_size(harness, space, node);
     }
+    if (node->parent == RESCIND_NONE && (node->next_sibling != RESCIND_NONE || node->previous_sibling != RESCIND_NONE))
+        note(harness, FLAW_SIBLINGS, space->pd, space->kind, node->base);
     compare_children(harness, space, index, node, totals);
     space->units += node_units(node);
     space->previous = *node;
@@ -401,6 +403,9 @@ static void compare_account(struct harness *harness, uint32_t id, const struct r
     uint32_t expected = payer == ORACLE_NONE ? RESCIND_NONE : kernel_pd(harness, payer);
     if (view->payer != expected)
         note_number(harness, FLAW_PAYER, id, ABI_OBJ, expected, view->payer);
+    if (!ledger_fits(harness, id, view))
+        note_number(harness, FLAW_QUOTA, id, ABI_OBJ, harness->ledger[id].quota, view->quota);
+    ledger_update(harness, id, view);
     if (view->used != used)
         note_number(harness, FLAW_ACCOUNT, id, ABI_OBJ, used, view->used);
     if (view->used > view->quota)

@@ -29,6 +29,9 @@ static void detect_account(struct harness *harness, const struct mirror_pd *pd, 
     uint64_t used = costs->pd + (uint64_t)costs->node * pd->charged + (uint64_t)costs->table * pd->tables +
                     (uint64_t)costs->object * oracle_paid(harness->oracle, pd->id);
     uint32_t payer = oracle_payer(harness->oracle, pd->id);
+    if (!ledger_fits(harness, pd->id, view))
+        mirror_see(&harness->mirror, "quota");
+    ledger_update(harness, pd->id, view);
     if ((view->used != used) | (view->used > view->quota))
         mirror_see(&harness->mirror, "account");
     if (view->payer != (payer == ORACLE_NONE ? RESCIND_NONE : kernel_pd(harness, payer)))

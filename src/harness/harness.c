@@ -5,7 +5,8 @@
 #include "harness/internal.h"
 #include "harness/walk.h"
 
-enum { FULL_COMPARISON_IN = 256 };
+/* Speculation is seeded alike in every run: what a sequence comes to depends on it alone. */
+enum { FULL_COMPARISON_IN = 256, SPECULATION = 1 };
 
 /* ---- memory ---- */
 
@@ -43,6 +44,7 @@ static struct harness *lay_out(struct arena *arena, const struct rescind_target 
     out->kernel_of = take(arena, ids * sizeof(uint32_t));
     out->id_of = take(arena, target->pd_limit * sizeof(uint32_t));
     out->name_of = take(arena, ids);
+    out->ledger = take(arena, ids * sizeof(struct ledger));
     out->mark = take(arena, target->node_limit * sizeof(uint32_t));
     out->object_kernel_of = take(arena, target->geometry.objects * sizeof(uint32_t));
     out->object_id_of = take(arena, target->object_limit * sizeof(uint32_t));
@@ -120,7 +122,7 @@ struct call_body {
 
 static void body_boot(void *argument) {
     const struct harness *harness = argument;
-    harness->target->boot(harness->hooks, harness->cpus, harness->cpus > 1 ? harness->options->seed | 1 : 0);
+    harness->target->boot(harness->hooks, harness->cpus, harness->cpus > 1 ? SPECULATION : 0);
 }
 
 static void body_call(void *argument) {
@@ -247,7 +249,6 @@ static enum harness_verdict perform_call(struct harness *harness) {
     struct harness_step *step = &harness->step;
     __builtin_memcpy(harness->word, step->word_in, sizeof(harness->word));
     harness->result = oracle_decide(harness->oracle, &step->call);
-    note_accounts(harness);
     remember(harness);
     struct call_body body = {harness, harness->kernel_of[step->call.caller], harness->word};
     if (!harness_enter_target(harness, body_call, &body))
@@ -264,7 +265,7 @@ static enum harness_verdict perform_call(struct harness *harness) {
     if (commit(harness) == HARNESS_TOO_LARGE)
         return HARNESS_TOO_LARGE;
     bind_changes(harness);
-    judge_accounts(harness);
+    ledger_expect(harness);
     notify(harness);
     compare(harness);
     return judge(harness);
@@ -291,6 +292,7 @@ enum harness_verdict perform(struct harness *harness, const struct seq_op *op, u
         step->call = (struct oracle_call){.caller = caller, .kind = op->kind, .base = op->base};
         remember(harness);
         perform_on_cpu(harness);
+        remember_result(harness);
         notify(harness);
         return judge(harness);
     default:
@@ -413,6 +415,7 @@ enum harness_verdict start(struct harness *harness, const struct seq *seq) {
         return judge(harness);
     harness->target->usage(&harness->boot_usage);
     harness->target->pd(harness->target->root_pd, &harness->boot_root);
+    ledger_start(harness, &harness->boot_root);
     if (harness->mode == HARNESS_FULL)
         compare_full(harness);
     if (harness->mode == HARNESS_LOG)

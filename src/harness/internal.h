@@ -103,10 +103,10 @@ struct finding {
     const char *seen;            /* by the log comparison, when the full one was asked about it */
 };
 
-/* A PD whose account a call is to change by a number of pages; ORACLE_NONE: none. */
-struct account_note {
-    uint32_t pd;
-    uint64_t quota; /* before */
+/* What a PD's account must hold, and what it was charged last. */
+struct ledger {
+    uint64_t quota, used;
+    uint32_t payer; /* oracle id */
 };
 
 /* An operation performed, for the report. */
@@ -147,8 +147,9 @@ struct harness {
     enum harness_compare mode;
     enum harness_verdict called; /* what the last harness_call came to */
     uint8_t failing;             /* the allocation of the next call that fails, or 0 */
-    struct account_note account[2];
-    uint32_t index; /* of the operation */
+    struct ledger *ledger;       /* by oracle id of PDs */
+    uint32_t cutter;             /* whose account the call in progress may have paid cuts from; ORACLE_NONE: none was */
+    uint32_t index;              /* of the operation */
     bool teardown;
     uint64_t tick; /* for the choice of full comparisons */
 
@@ -192,10 +193,13 @@ struct oracle_call decode(uint32_t caller, const uint64_t word[ABI_WORDS]);
 
 /* ---- accounts.c ---- */
 
-/* Before a call: what the accounts hold that it is to change by a number of pages. */
-void note_accounts(struct harness *harness);
-/* After it: they were changed by that number, or, where it failed, not at all. */
-void judge_accounts(struct harness *harness);
+/* After boot. */
+void ledger_start(struct harness *harness, const struct rescind_pd_view *root);
+/* After a call: what accounts must hold now, by what it moved and who died. */
+void ledger_expect(struct harness *harness);
+/* Whether a PD's account holds what it must. Then what it holds is what is known. */
+bool ledger_fits(const struct harness *harness, uint32_t id, const struct rescind_pd_view *view);
+void ledger_update(struct harness *harness, uint32_t id, const struct rescind_pd_view *view);
 /* The call was refused with E_MEM: whether one who had to pay may have been unable to. */
 void judge_refusal(struct harness *harness);
 

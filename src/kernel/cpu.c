@@ -2,6 +2,7 @@
 #include "cpu.h"
 
 #include "check.h"
+#include "pd.h"
 
 struct cpu {
     struct pd *runs;
@@ -40,7 +41,7 @@ static void take_tag(uint32_t index, struct pd *pd) {
     if (cpu->owner[tag]) {
         cpu_give_up(index, cpu->owner[tag]);
     }
-    arch_flush(index, tag);
+    arch_flush(tag);
     cpu->owner[tag] = pd;
     pd->tag[index] = (uint8_t)tag;
     pd->cpus |= (uint8_t)(1U << index);
@@ -54,6 +55,7 @@ void cpu_switch(uint32_t index, struct pd *pd) {
     }
     cpu->taken[pd->tag[index]] = ++switches;
     cpu->runs = pd;
+    arch_run(index, pd_index(pd), pd->root_table, pd->tag[index]);
 }
 
 void cpu_give_up(uint32_t index, struct pd *pd) {

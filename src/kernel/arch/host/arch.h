@@ -107,8 +107,13 @@ static inline void arch_store_ports(uint32_t pd, uint32_t index, uint64_t *word,
 }
 
 /* The CPU that executes this forgets all that it remembers under a tag. */
-static inline void arch_flush(uint32_t cpu, uint32_t tag) {
-    mmu_flush(cpu, tag);
+static inline void arch_flush(uint32_t tag) {
+    mmu_flush(tag);
+}
+
+/* The CPU that executes this goes on with that PD, under that tag. */
+static inline void arch_run(uint32_t cpu, uint32_t pd, const uint64_t *root_table, uint32_t tag) {
+    mmu_run(cpu, pd, ptab_physical(root_table), tag);
 }
 
 /* Makes a CPU, this one or another, forget units under the tag that it uses now, or everything under it. Done when
@@ -125,8 +130,9 @@ static inline void arch_await_requests(void) {
     }
 }
 
-/* Makes a CPU run no PD. */
+/* Makes a CPU, this one or another, run no PD. */
 static inline void arch_stop_running(uint32_t cpu) {
+    mmu_run(cpu, RESCIND_NONE, 0, 0);
     mmu.shootdowns += cpu != mmu.executing;
 }
 

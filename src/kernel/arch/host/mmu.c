@@ -22,16 +22,21 @@ static uint64_t next_random(void) {
     return mmu.random;
 }
 
-void mmu_reset(uint32_t cpus, uint64_t speculation) {
+void mmu_speculate_from(uint64_t seed) {
+    mmu.speculation = seed;
+    mmu.random = seed * UINT64_C(0x9e3779b97f4a7c15) | 1;
+}
+
+void mmu_reset(uint32_t cpus) {
     for (uint32_t i = 0; i < GEO_CPUS; i++) {
         mmu.cpu[i].tlb_count = mmu.cpu[i].walk_count = 0;
+        mmu.cpu[i].pd = RESCIND_NONE;
     }
     for (uint32_t i = 0; i < MMU_RECENT; i++) {
         mmu.recent[i] = 0;
     }
     mmu.cpus = cpus;
-    mmu.speculation = speculation;
-    mmu.random = speculation * UINT64_C(0x9e3779b97f4a7c15) | 1;
+    mmu_speculate_from(0);
     mmu.executing = mmu.requests = mmu.remembered = mmu.invalidations = mmu.shootdowns = 0;
 }
 
@@ -66,7 +71,13 @@ static void forget(struct mmu_entry *entries, uint32_t *count, uint32_t place) {
     mmu.remembered--;
 }
 
-void mmu_flush(uint32_t index, uint32_t tag) {
+void mmu_run(uint32_t index, uint32_t pd, uint64_t root, uint32_t tag) {
+    mmu.cpu[index].pd = pd;
+    mmu.cpu[index].root = root;
+    mmu.cpu[index].current = (uint8_t)tag;
+}
+
+static void flush(uint32_t index, uint32_t tag) {
     struct mmu_cpu *cpu = &mmu.cpu[index];
     for (uint32_t i = cpu->tlb_count; i-- > 0;) {
         if (cpu->tlb[i].tag == tag) {
@@ -78,6 +89,10 @@ void mmu_flush(uint32_t index, uint32_t tag) {
             forget(cpu->walk, &cpu->walk_count, i);
         }
     }
+}
+
+void mmu_flush(uint32_t tag) {
+    flush(mmu.executing, tag);
 }
 
 /* INVLPG and INVPCID: all translations of the unit under the tag, whatever their size, and all tables under it. */
@@ -99,7 +114,7 @@ static void invalidate(uint32_t index, uint32_t tag, uint64_t unit) {
 
 static void handle(const struct mmu_request *request) {
     if (request->everything) {
-        mmu_flush(request->cpu, request->tag);
+        flush(request->cpu, request->tag);
     } else {
         invalidate(request->cpu, request->tag, request->unit);
     }
@@ -145,11 +160,10 @@ static uint8_t rights_of(uint64_t entry) {
 }
 
 /* The table of the lowest level on the way to a unit that the CPU remembers, or the root table. */
-static struct mmu_entry start_of(const struct mmu_cpu *cpu, uint32_t tag, uint64_t unit, const struct pd *pd) {
-    struct mmu_entry start = {
-        .frame = ptab_physical(pd->root_table) >> FRAME_SHIFT, .level = GEO_LEVELS - 1, .rights = ABI_MEM_RIGHTS};
+static struct mmu_entry start_of(const struct mmu_cpu *cpu, uint64_t unit) {
+    struct mmu_entry start = {.frame = cpu->root >> FRAME_SHIFT, .level = GEO_LEVELS - 1, .rights = ABI_MEM_RIGHTS};
     for (uint32_t i = 0; i < cpu->walk_count; i++) {
-        if (cpu->walk[i].tag == tag && cpu->walk[i].level < start.level && leads_to(&cpu->walk[i], unit)) {
+        if (cpu->walk[i].tag == cpu->current && cpu->walk[i].level < start.level && leads_to(&cpu->walk[i], unit)) {
             start = cpu->walk[i];
         }
     }
@@ -157,8 +171,8 @@ static struct mmu_entry start_of(const struct mmu_cpu *cpu, uint32_t tag, uint64
 }
 
 /* Walks to the leaf of a unit and remembers what it passes. False: there is none. */
-static bool walk(struct mmu_cpu *cpu, uint32_t tag, uint64_t unit, const struct pd *pd, struct mmu_entry *leaf) {
-    struct mmu_entry at = start_of(cpu, tag, unit, pd);
+static bool walk(struct mmu_cpu *cpu, uint64_t unit, struct mmu_entry *leaf) {
+    struct mmu_entry at = start_of(cpu, unit);
     for (;;) {
         const uint64_t *table = ptab_by_physical(at.frame << FRAME_SHIFT);
         if (!table) {
@@ -173,7 +187,7 @@ static bool walk(struct mmu_cpu *cpu, uint32_t tag, uint64_t unit, const struct 
         at.unit = unit & ~below;
         at.frame = (entry & ENTRY_FRAME) >> FRAME_SHIFT;
         at.rights &= rights_of(entry);
-        at.tag = (uint8_t)tag;
+        at.tag = cpu->current;
         if (is_leaf) {
             *leaf = at;
             remember(cpu->tlb, &cpu->tlb_count, MMU_TLB, &at);
@@ -186,13 +200,11 @@ static bool walk(struct mmu_cpu *cpu, uint32_t tag, uint64_t unit, const struct 
 
 /* ---- accesses ---- */
 
-static bool access_memory(uint32_t index, struct pd *pd, uint64_t unit, uint8_t rights, uint64_t *frame) {
-    struct mmu_cpu *cpu = &mmu.cpu[index];
-    uint32_t tag = cpu_tag(index, pd);
+static bool access_memory(struct mmu_cpu *cpu, uint64_t unit, uint8_t rights, uint64_t *frame) {
     struct mmu_entry leaf;
     for (uint32_t i = cpu->tlb_count; i-- > 0;) {
         const struct mmu_entry *entry = &cpu->tlb[i];
-        if (entry->tag != tag || !translates(entry, unit)) {
+        if (entry->tag != cpu->current || !translates(entry, unit)) {
             continue;
         }
         if (!(rights & ~entry->rights)) {
@@ -202,39 +214,38 @@ static bool access_memory(uint32_t index, struct pd *pd, uint64_t unit, uint8_t 
         /* A fault drops what caused it; the tables may say otherwise. */
         forget(cpu->tlb, &cpu->tlb_count, i);
     }
-    if (!walk(cpu, tag, unit, pd, &leaf)) {
+    if (!walk(cpu, unit, &leaf)) {
         return false;
     }
     *frame = leaf.frame + (unit - leaf.unit);
     return !(rights & ~leaf.rights);
 }
 
-bool mmu_access(uint32_t cpu, enum abi_kind kind, uint64_t unit, uint8_t rights, uint64_t *resource) {
-    struct pd *pd = cpu_runs(cpu);
-    if (!pd || kind == ABI_OBJ || unit >> (kind == ABI_MEM ? GEO_MEM_LOG2 : GEO_PIO_LOG2)) {
+bool mmu_access(uint32_t index, enum abi_kind kind, uint64_t unit, uint8_t rights, uint64_t *resource) {
+    struct mmu_cpu *cpu = &mmu.cpu[index];
+    if (cpu->pd == RESCIND_NONE || kind == ABI_OBJ || unit >> (kind == ABI_MEM ? GEO_MEM_LOG2 : GEO_PIO_LOG2)) {
         return false;
     }
     mmu.recent[next_random() % MMU_RECENT] = unit;
     if (kind == ABI_MEM) {
-        return access_memory(cpu, pd, unit, rights, resource);
+        return access_memory(cpu, unit, rights, resource);
     }
     *resource = unit;
-    return !(ports_of(pd_index(pd))[unit / 64] >> unit % 64 & 1);
+    return !(ports_of(cpu->pd)[unit / 64] >> unit % 64 & 1);
 }
 
 void mmu_speculate(void) {
     uint64_t random = next_random();
-    uint32_t cpu = (uint32_t)(random >> 8) % mmu.cpus;
-    struct pd *pd = cpu_runs(cpu);
+    struct mmu_cpu *cpu = &mmu.cpu[(uint32_t)(random >> 8) % mmu.cpus];
     uint64_t frame = 0;
-    if (random % SPECULATE_ONE_IN != 0 || !pd) {
+    if (random % SPECULATE_ONE_IN != 0 || cpu->pd == RESCIND_NONE) {
         return;
     }
     uint64_t unit = random >> 16 & ((UINT64_C(1) << GEO_MEM_LOG2) - 1);
     if (random >> 12 & 1) {
         unit = mmu.recent[unit % MMU_RECENT] ^ (random >> 60);
     }
-    access_memory(cpu, pd, unit, ABI_R, &frame);
+    access_memory(cpu, unit, ABI_R, &frame);
 }
 
 /* ---- judging ---- */

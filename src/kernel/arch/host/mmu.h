@@ -3,8 +3,8 @@
  *
  * Each CPU has a TLB and a walk cache (paging-structure cache), tagged, with deterministic replacement. It walks the
  * kernel's page tables by itself, at accesses and, if asked to speculate, whenever the kernel stores to a page table.
- * Written from the processor manual (Intel SDM vol. 3A, 4.10); of the kernel it uses only what a processor is told:
- * root table, tag, and port bitmap of the PD that a CPU runs.
+ * Written from the processor manual (Intel SDM vol. 3A, 4.10). It knows what a processor is told, root
+ * table and tag of what it runs, and believes nothing that the kernel only writes down.
  */
 #ifndef RESCIND_MMU_H
 #define RESCIND_MMU_H
@@ -27,6 +27,9 @@ struct mmu_entry {
 };
 
 struct mmu_cpu {
+    uint64_t root; /* physical address of the root table of the PD that it runs */
+    uint32_t pd;   /* its index; RESCIND_NONE: it runs none */
+    uint8_t current;
     struct mmu_entry tlb[MMU_TLB], walk[MMU_WALK];
     uint32_t tlb_count, walk_count; /* in use */
 };
@@ -49,15 +52,21 @@ struct mmu {
 };
 extern struct mmu mmu;
 
-void mmu_reset(uint32_t cpus, uint64_t speculation);
+/* No speculation until mmu_speculate_from (0: none). */
+void mmu_reset(uint32_t cpus);
+void mmu_speculate_from(uint64_t seed);
+
+/* Makes a CPU run a PD under a tag, or (RESCIND_NONE) no PD. */
+void mmu_run(uint32_t index, uint32_t pd, uint64_t root, uint32_t tag);
 
 /* An access of a CPU by the PD that it runs; as struct rescind_target says. */
-bool mmu_access(uint32_t cpu, enum abi_kind kind, uint64_t unit, uint8_t rights, uint64_t *resource);
+bool mmu_access(uint32_t index, enum abi_kind kind, uint64_t unit, uint8_t rights, uint64_t *resource);
 
 /* Some CPU translates something on its own account, perhaps. */
 void mmu_speculate(void);
 
-void mmu_flush(uint32_t index, uint32_t tag);
+/* The executing CPU forgets everything under a tag. */
+void mmu_flush(uint32_t tag);
 /* count 0: everything. On the executing CPU at once, on others by mmu_handle_requests. */
 void mmu_request(uint32_t cpu, uint32_t tag, const uint64_t *unit, uint32_t count);
 void mmu_handle_requests(void);

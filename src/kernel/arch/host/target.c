@@ -70,9 +70,9 @@ static void begin(void) {
 static void target_boot(const struct rescind_hooks *hooks, uint32_t cpus, uint64_t speculation) {
     host.hooks = *hooks;
     begin();
-    mmu_reset(cpus, 0);
+    mmu_reset(cpus);
     boot();
-    mmu_reset(cpus, speculation);
+    mmu_speculate_from(speculation);
 }
 
 static void target_call(uint32_t cpu, uint32_t pd, uint64_t word[ABI_WORDS]) {
@@ -122,8 +122,7 @@ static void target_switch_to(uint32_t cpu, uint32_t pd) {
 }
 
 static uint32_t target_runs(uint32_t cpu) {
-    const struct pd *pd = cpu_runs(cpu);
-    return pd ? pd_index(pd) : RESCIND_NONE;
+    return mmu.cpu[cpu].pd;
 }
 
 /* Without a branch: which links there are cannot be predicted, and this is asked seven times a node. */
