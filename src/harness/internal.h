@@ -125,7 +125,8 @@ struct harness {
     void *enter_context;
     struct oracle *oracle;
     struct oracle_geometry geometry;
-    uint32_t id_limit; /* oracle ids are below */
+    uint32_t id_limit;   /* oracle ids are below */
+    uint32_t mark_epoch; /* see `mark` */
 
     /* Bindings. ORACLE_NONE and RESCIND_NONE: nothing. */
     uint32_t id_of_name[SEQ_NAMES];
@@ -146,24 +147,22 @@ struct harness {
     struct harness_outcome named; /* of the second run of a sequence, which names what the first detected */
     enum harness_compare mode;
     enum harness_verdict called; /* what the last harness_call came to */
-    uint8_t failing;             /* the allocation of the next call that fails, or 0 */
     struct ledger *ledger;       /* by oracle id of PDs */
     uint32_t cutter;             /* whose account the call in progress may have paid cuts from; ORACLE_NONE: none was */
     uint32_t index;              /* of the operation */
-    bool teardown;
-    uint64_t tick; /* for the choice of full comparisons */
+    uint64_t tick;               /* for the choice of full comparisons */
+    uint8_t failing;             /* the allocation of the next call that fails, or 0 */
+    bool teardown, committed;
+    uint32_t past_count; /* operations in `past`, since the start of the sequence */
 
     struct harness_step step; /* the operation in progress */
     uint64_t word[ABI_WORDS]; /* registers on return */
     struct oracle_result result;
-    bool committed;
     struct past_step past[HISTORY];
-    uint32_t past_count; /* since the start of the sequence */
 
     struct finding finding;
 
     uint32_t *mark; /* by node: for the full comparison */
-    uint32_t mark_epoch;
     struct mirror mirror;
 };
 
