@@ -54,7 +54,7 @@ enum player_end player_boot(struct player *player, const struct seq *seq, uint64
 /* Performs operation `index` of a sequence. */
 enum player_end player_perform(struct player *player, const struct seq_op *op, uint32_t index);
 
-/* The call that an operation stands for now, with a label as its caller. False: its caller does not exist, or it is no
+/* The call that an operation stands for, with a label as its caller. False: its caller does not exist, or it is no
  * system call. */
 bool player_resolve(struct player *player, const struct seq_op *op, struct oracle_call *call);
 
