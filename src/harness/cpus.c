@@ -15,16 +15,16 @@ static void perform_access(struct harness *harness) {
     const struct seq_op *op = harness->step.op;
     uint32_t cpu = harness->step.cpu, pd = harness->runs[cpu];
     uint8_t rights = op->mask & all_rights(op->kind);
-    uint64_t resource = 0;
     /* There is no such access, and none of nothing. */
     if (op->kind >= ABI_OBJ || op->base >> space_log2(harness, ORACLE_ROOT, op->kind) || !rights) {
         harness->step.is_void = true;
         return;
     }
     const struct oracle_mapping *mapping = allowed(harness, pd, op->kind, op->base, rights);
+    uint64_t resource = mapping ? mapping->resource : RESCIND_NOWHERE;
     bool got = harness->target->access(cpu, op->kind, op->base, rights, &resource);
     harness->step.faulted = !got;
-    harness->step.value = resource;
+    harness->step.value = got ? resource : 0;
     if (got && !mapping)
         note(harness, FLAW_ACCESS_ALLOWED, pd, op->kind, op->base);
     else if (!got && mapping)
@@ -53,7 +53,7 @@ static void body_on_cpu(void *argument) {
 }
 
 void perform_on_cpu(struct harness *harness) {
-    harness->step.is_void = !harness->target->cached_limit;
+    harness->step.is_void = !harness->target->access;
     if (!harness->step.is_void)
         harness_enter_target(harness, body_on_cpu, harness);
 }

@@ -14,12 +14,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define RESCIND_TARGET_VERSION 2u
+#define RESCIND_TARGET_VERSION 3u
 
 /* "No such thing" where a view holds the index of a PD or node. */
 #define RESCIND_NONE UINT32_MAX
 /* The PD index of PHYS, the kernel's pseudo-PD. */
 #define RESCIND_PD_PHYS (UINT32_MAX - 1)
+/* Where a resource is told: there is none, or which one is not known. */
+#define RESCIND_NOWHERE UINT64_MAX
 /* The resource of an OBJ node is the index of a PD, or the index of a plain object with this bit. */
 #define RESCIND_OBJECT (UINT32_C(1) << 31)
 
@@ -140,6 +142,17 @@ struct rescind_log {
     bool overflow;
 };
 
+/* An access to be tried (see `probe`). */
+struct rescind_probe {
+    uint64_t unit;
+    /* What it should get to, or RESCIND_NOWHERE. Afterwards, if anything was reached, what it got to; RESCIND_NOWHERE:
+     * something else than it should, and it is not known what. */
+    uint64_t resource;
+    uint8_t kind;    /* MEM or PIO */
+    uint8_t rights;  /* to be tried, each alone */
+    uint8_t reached; /* afterwards: those with which it did not fault */
+};
+
 /* Kernel memory in use: objects handed out by the pools and not yet returned. Boot-time nodes of PHYS and root's own
  * capability are not counted (semantics: charged to no account). */
 struct rescind_usage {
@@ -154,6 +167,11 @@ struct rescind_site {
     uint64_t refused; /* requests, each for any number of objects */
 };
 
+/*
+ * A target need not tell of its inside: with node_limit 0 there are no views of nodes and tables, the log tells only of
+ * PDs and objects, and views of PDs and objects hold RESCIND_NONE where they tell nothing (costs.pd 0: no accounts
+ * either). Such a target is judged by results, accesses and probes.
+ */
 struct rescind_target {
     uint32_t version; /* RESCIND_TARGET_VERSION */
     uint32_t size;    /* sizeof(struct rescind_target) */
@@ -185,10 +203,15 @@ struct rescind_target {
     /* The PD that a CPU runs, or RESCIND_NONE. */
     uint32_t (*runs)(uint32_t cpu);
     /* Does what a CPU does at an access by the PD that it runs, with the rights of `kind` (MEM or PIO): its TLB first,
-     * then tables or port bitmap. False: a fault; else *resource is what it got to. */
+     * then tables or port bitmap. False: a fault; else *resource is what it got to. Before, *resource is what it should
+     * get to, or RESCIND_NOWHERE, for those who can only tell whether it did. A target without CPUs of its own leaves
+     * this and the two above NULL. */
     bool (*access)(uint32_t cpu, enum abi_kind kind, uint64_t unit, uint8_t rights, uint64_t *resource);
+    /* Tries accesses by a live PD, with what a CPU remembers of it if the CPU runs that PD and `fresh` is false,
+     * otherwise as if it remembered nothing. What the CPU runs stays. NULL: there are no probes. */
+    void (*probe)(uint32_t cpu, uint32_t pd, bool fresh, struct rescind_probe *probes, uint32_t count);
     /* What a CPU remembers in that place (0..cached_limit - 1); false: nothing. A target with cached_limit 0 tells
-     * nothing of its CPUs: these four may be NULL. */
+     * nothing of its CPUs: it may be NULL. */
     bool (*cached)(uint32_t cpu, uint32_t place, struct rescind_cached *cached);
     uint32_t cached_limit;
 

@@ -234,6 +234,69 @@ bool mmu_access(uint32_t index, enum abi_kind kind, uint64_t unit, uint8_t right
     return !(ports_of(cpu->pd)[unit / 64] >> unit % 64 & 1);
 }
 
+/* ---- probes ---- */
+
+/* Walks from a root table as a CPU does that remembers nothing, and goes on remembering nothing. */
+static bool peek(uint64_t root, uint64_t unit, uint8_t *rights, uint64_t *frame) {
+    *rights = ABI_MEM_RIGHTS;
+    *frame = root >> FRAME_SHIFT;
+    for (unsigned level = GEO_LEVELS; level-- > 0;) {
+        const uint64_t *table = ptab_by_physical(*frame << FRAME_SHIFT);
+        if (!table) {
+            arch_stop(RESCIND_STOP_WALK, "a CPU walks a page table that is free", __func__);
+        }
+        uint64_t entry = table[unit >> (level * GEO_LEVEL_BITS) & LEVEL_MASK];
+        if (!(entry & ENTRY_PRESENT)) {
+            return false;
+        }
+        *rights &= rights_of(entry);
+        *frame = (entry & ENTRY_FRAME) >> FRAME_SHIFT;
+        if (level == 0 || entry & ENTRY_LARGE) {
+            *frame += unit & ((UINT64_C(1) << (level * GEO_LEVEL_BITS)) - 1);
+            return true;
+        }
+    }
+    return false;
+}
+
+static void probe_afresh(const struct pd *pd, struct rescind_probe *probe) {
+    uint8_t rights = 0;
+    uint64_t frame = 0;
+    if (probe->kind == ABI_PIO) {
+        bool denied = ports_of(pd_index(pd))[probe->unit / 64] >> probe->unit % 64 & 1;
+        probe->reached = denied ? 0 : probe->rights;
+        probe->resource = probe->unit;
+    } else if (peek(ptab_physical(pd->root_table), probe->unit, &rights, &frame)) {
+        probe->reached = probe->rights & rights;
+        probe->resource = frame;
+    }
+}
+
+/* Each right alone: with all at once, one that is missing would hide the others. */
+static void probe_remembering(uint32_t index, struct rescind_probe *probe) {
+    for (uint8_t right = 1; right <= ABI_X; right = (uint8_t)(right << 1)) {
+        uint64_t resource = 0;
+        if (probe->rights & right && mmu_access(index, (enum abi_kind)probe->kind, probe->unit, right, &resource)) {
+            probe->reached |= right;
+            probe->resource = resource;
+        }
+    }
+}
+
+void mmu_probe(uint32_t index, uint32_t pd, bool fresh, struct rescind_probe *probes, uint32_t count) {
+    for (uint32_t i = 0; i < count; i++) {
+        probes[i].reached = 0;
+        if (probes[i].kind == ABI_OBJ || probes[i].unit >> (probes[i].kind == ABI_MEM ? GEO_MEM_LOG2 : GEO_PIO_LOG2)) {
+            continue;
+        }
+        if (fresh || mmu.cpu[index].pd != pd) {
+            probe_afresh(pd_by_index(pd), &probes[i]);
+        } else {
+            probe_remembering(index, &probes[i]);
+        }
+    }
+}
+
 void mmu_speculate(void) {
     uint64_t random = next_random();
     struct mmu_cpu *cpu = &mmu.cpu[(uint32_t)(random >> 8) % mmu.cpus];

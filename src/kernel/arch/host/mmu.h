@@ -62,6 +62,9 @@ void mmu_run(uint32_t index, uint32_t pd, uint64_t root, uint32_t tag);
 /* An access of a CPU by the PD that it runs; as struct rescind_target says. */
 bool mmu_access(uint32_t index, enum abi_kind kind, uint64_t unit, uint8_t rights, uint64_t *resource);
 
+/* Accesses by a PD that leave what the CPU runs; as struct rescind_target says. */
+void mmu_probe(uint32_t index, uint32_t pd, bool fresh, struct rescind_probe *probes, uint32_t count);
+
 /* Some CPU translates something on its own account, perhaps. */
 void mmu_speculate(void);
 

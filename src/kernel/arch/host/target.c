@@ -220,6 +220,7 @@ const struct rescind_target GEO_TARGET = {
     .switch_to = target_switch_to,
     .runs = target_runs,
     .access = mmu_access,
+    .probe = mmu_probe,
     .cached = mmu_cached,
     .cached_limit = MMU_TLB + MMU_WALK,
     .log = target_log,
