@@ -60,6 +60,9 @@ uint64_t fresh_seed(void);
 /* The generator's state for sequence number `index` of a seed: `gen` and `bench` agree on what that sequence is. */
 void seed_sequence(struct seq_random *random, uint64_t seed, uint64_t index);
 
+/* As --compare takes it. */
+const char *cli_compare_name(enum harness_compare compare);
+
 /* Names as the semantics page writes them. */
 const char *cli_code_name(uint32_t code);
 enum { OPERATION_NAME_MAX = 32 };

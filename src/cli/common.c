@@ -98,9 +98,12 @@ const struct cli_target *option_target(const char *text, struct argp_state *stat
 }
 
 enum harness_compare option_compare(const char *text, struct argp_state *state) {
-    if (strcmp(text, "log") != 0 && strcmp(text, "full") != 0)
-        argp_error(state, "--compare: expected log or full, found '%s'", text);
-    return strcmp(text, "full") == 0 ? HARNESS_FULL : HARNESS_LOG;
+    for (enum harness_compare compare = HARNESS_LOG; compare <= HARNESS_PROBE; compare++) {
+        if (strcmp(text, cli_compare_name(compare)) == 0)
+            return compare;
+    }
+    argp_error(state, "--compare: expected log, full or probe, found '%s'", text);
+    return HARNESS_LOG;
 }
 
 uint64_t default_unit_budget(const struct cli_target *target) {
@@ -117,6 +120,11 @@ uint64_t fresh_seed(void) {
 void seed_sequence(struct seq_random *random, uint64_t seed, uint64_t index) {
     seq_random_seed(random, seed);
     seq_random_seed(random, seq_random_next(random) + index);
+}
+
+const char *cli_compare_name(enum harness_compare compare) {
+    static const char *const names[] = {"log", "full", "probe", "off"};
+    return names[compare];
 }
 
 const char *cli_code_name(uint32_t code) {

@@ -9,7 +9,8 @@
 enum { OPTION_COMPARE = 512, OPTION_TARGET, OPTION_SEED, OPTION_TIMEOUT, OPTION_RAW, OPTION_CPUS };
 
 static const struct argp_option list[] = {
-    {"compare", OPTION_COMPARE, "log|full", 0, "Compare what the kernel logged, or everything (default: log)", 0},
+    {"compare", OPTION_COMPARE, "log|full|probe", 0,
+     "Compare what the kernel logged, or everything, or only what accesses and lookups show (default: log)", 0},
     {"target", OPTION_TARGET, "small|real|auto", 0, "Kernel to run on (default: auto, the geometry the file names)", 0},
     {"seed", OPTION_SEED, "N", 0, "Chooses which operations get a full comparison too (default: 0)", 0},
     {"timeout", OPTION_TIMEOUT, "SECONDS", 0, "Without any progress for so long, a run is a finding (default: 10)", 0},

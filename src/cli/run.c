@@ -86,7 +86,7 @@ static const char *judgement_name(enum judgement judgement) {
 
 static void print_text(const struct arguments *arguments, const char *path, const struct seq *seq,
                        enum judgement judgement, const struct harness_outcome *outcome) {
-    const char *signature = outcome->signature, *compare = arguments->run.compare == HARNESS_FULL ? "full" : "log";
+    const char *signature = outcome->signature, *compare = cli_compare_name(arguments->run.compare);
     switch (judgement) {
     case JUDGED_AGREE:
         printf("ok  %s (%u operations)\n", path, seq->count);
@@ -108,9 +108,11 @@ static void print_text(const struct arguments *arguments, const char *path, cons
         break;
     }
     if (arguments->verbose)
-        printf("    geometry %s, %u operations done, %u changed something, %llu units changed, seed %llu\n",
-               seq->geometry->name, outcome->executed, outcome->changed_operations,
-               (unsigned long long)outcome->changed_units, (unsigned long long)arguments->run.seed);
+        printf(
+            "    geometry %s, %u operations done, %u changed something, %llu units changed, %llu probes, seed %llu\n",
+            seq->geometry->name, outcome->executed, outcome->changed_operations,
+            (unsigned long long)outcome->changed_units, (unsigned long long)outcome->probes,
+            (unsigned long long)arguments->run.seed);
 }
 
 /* Strings that a file or a kernel made up need not be UTF-8. */

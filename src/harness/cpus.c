@@ -102,16 +102,22 @@ static void compare_cached(struct harness *harness, const struct rescind_cached 
         compare_translation(harness, pd, cached);
 }
 
-void compare_cpus(struct harness *harness) {
-    const struct rescind_target *target = harness->target;
-    struct rescind_cached cached;
-    if (!target->cached_limit)
-        return;
-    for (uint32_t cpu = 0; cpu < harness->cpus; cpu++) {
-        uint32_t runs = target->runs(cpu);
+void compare_running(struct harness *harness) {
+    for (uint32_t cpu = 0; cpu < harness->cpus && harness->target->runs; cpu++) {
+        uint32_t runs = harness->target->runs(cpu);
         uint32_t expected = harness->runs[cpu] == ORACLE_NONE ? RESCIND_NONE : kernel_pd(harness, harness->runs[cpu]);
         if (runs != expected)
             note_number(harness, FLAW_CPU, harness->runs[cpu], ABI_OBJ, expected, runs);
+    }
+}
+
+void compare_cpus(struct harness *harness) {
+    const struct rescind_target *target = harness->target;
+    struct rescind_cached cached;
+    compare_running(harness);
+    if (!target->cached_limit)
+        return;
+    for (uint32_t cpu = 0; cpu < harness->cpus; cpu++) {
         for (uint32_t place = 0; place < target->cached_limit; place++) {
             if (target->cached(cpu, place, &cached) && cached.pd != RESCIND_NONE)
                 compare_cached(harness, &cached);

@@ -67,7 +67,8 @@ struct harness *harness_init(void *memory, size_t size, const struct rescind_tar
                              const struct oracle_policy *policy, const struct rescind_hooks *hooks,
                              harness_enter *enter, void *enter_context) {
     bool ours = target->version == RESCIND_TARGET_VERSION && target->size == sizeof(struct rescind_target);
-    if (!ours || target->geometry.levels > WALK_LEVELS_MAX || size < harness_size(target, mappings))
+    if (!ours || (target->node_limit && !target->node) || target->geometry.levels > WALK_LEVELS_MAX ||
+        size < harness_size(target, mappings))
         return NULL;
     struct arena arena = {.base = memory};
     struct harness *harness = lay_out(&arena, target);
@@ -152,9 +153,13 @@ bool harness_enter_target(struct harness *harness, void (*body)(void *argument),
 
 /* ---- one operation ---- */
 
+static bool names_findings(const struct harness *harness) {
+    return harness->mode == HARNESS_FULL || harness->mode == HARNESS_PROBE;
+}
+
 /* For the report; a run that only detects has none. */
 static void remember(struct harness *harness) {
-    if (harness->mode == HARNESS_FULL)
+    if (names_findings(harness))
         harness->past[harness->past_count++ % HISTORY] = (struct past_step){.op = *harness->step.op,
                                                                             .index = harness->index,
                                                                             .is_void = harness->step.is_void,
@@ -162,7 +167,7 @@ static void remember(struct harness *harness) {
 }
 
 static void remember_result(struct harness *harness) {
-    if (harness->mode != HARNESS_FULL)
+    if (!names_findings(harness))
         return;
     struct past_step *past = &harness->past[(harness->past_count - 1) % HISTORY];
     past->returned = true;
@@ -198,8 +203,12 @@ static uint64_t scramble(uint64_t x) {
 
 static void compare(struct harness *harness) {
     bool by_chance = scramble(harness->options->seed + harness->tick++) % FULL_COMPARISON_IN == 0;
-    if (harness->mode == HARNESS_OFF || (harness->teardown && harness->mode == HARNESS_LOG))
+    if (harness->mode == HARNESS_OFF || (harness->teardown && harness->mode != HARNESS_FULL))
         return;
+    if (harness->mode == HARNESS_PROBE) {
+        probe_operation(harness);
+        return;
+    }
     const char *seen = harness->mode == HARNESS_LOG ? compare_log(harness) : NULL;
     if (seen) {
         note(harness, FLAW_LOG, ORACLE_NONE, harness->step.call.kind, 0);
@@ -376,7 +385,8 @@ static void judge_empty(struct harness *harness) {
     judge_number(harness, FLAW_USED_BYTES, ABI_OBJ, harness->boot_root.used, root.used);
     judge_number(harness, FLAW_QUOTA, ABI_OBJ, harness->boot_root.quota, root.quota);
     for (uint8_t kind = 0; kind < ABI_KINDS; kind++) {
-        if (root.node_count[kind] || root.tree_root[kind] != RESCIND_NONE)
+        bool indexed = target->node_limit && root.tree_root[kind] != RESCIND_NONE;
+        if (root.node_count[kind] || indexed)
             note_number(harness, FLAW_NOT_TORN_DOWN, ORACLE_ROOT, kind, 0, root.node_count[kind]);
     }
 }
@@ -388,7 +398,9 @@ static enum harness_verdict tear_down(struct harness *harness) {
     if (verdict != HARNESS_AGREE)
         return verdict;
     harness->finding = (struct finding){.flaw = FLAW_NONE};
-    if (harness->mode != HARNESS_OFF)
+    if (harness->mode == HARNESS_PROBE)
+        probe_all(harness);
+    else if (harness->mode != HARNESS_OFF)
         compare_full(harness);
     judge_empty(harness);
     return judge(harness);
@@ -420,13 +432,15 @@ enum harness_verdict start(struct harness *harness, const struct seq *seq) {
         compare_full(harness);
     if (harness->mode == HARNESS_LOG)
         compare_log_start(harness);
+    if (harness->mode == HARNESS_PROBE)
+        probe_start(harness);
     return judge(harness);
 }
 
 static enum harness_verdict run_all(struct harness *harness, const struct seq *seq) {
     enum harness_verdict verdict = start(harness, seq);
     harness->outcome->executed = harness->outcome->changed_operations = 0;
-    harness->outcome->changed_units = 0;
+    harness->outcome->changed_units = harness->outcome->probes = 0;
     for (uint32_t i = 0; i < seq->count && verdict == HARNESS_AGREE; i++) {
         harness->index = i;
         verdict = perform(harness, &seq->op[i], harness->id_of_name[seq->op[i].caller]);
@@ -438,6 +452,8 @@ static enum harness_verdict run_all(struct harness *harness, const struct seq *s
     harness->finding = (struct finding){.flaw = FLAW_NONE};
     if (harness->mode == HARNESS_LOG)
         compare_full(harness);
+    if (harness->mode == HARNESS_PROBE)
+        probe_all(harness);
     verdict = judge(harness);
     if (verdict != HARNESS_AGREE) {
         harness->index = seq->count ? seq->count - 1 : 0;

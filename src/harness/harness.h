@@ -13,9 +13,11 @@
 #include "seq/seq.h"
 
 enum harness_compare {
-    HARNESS_LOG,  /* detects by the target's log; what was detected is found again and named by a second run in full */
-    HARNESS_FULL, /* everything after every operation */
-    HARNESS_OFF,  /* kernel alone, no comparison: for the bench */
+    HARNESS_LOG,   /* detects by the target's log; what was detected is found again and named by a second run in full */
+    HARNESS_FULL,  /* everything after every operation */
+    HARNESS_PROBE, /* what accesses and lookups show, at the places that an operation concerns: for targets that tell
+                      nothing of their inside */
+    HARNESS_OFF,   /* kernel alone, no comparison: for the bench */
 };
 
 enum harness_verdict {
@@ -33,6 +35,7 @@ struct harness_outcome {
     uint32_t executed;           /* operations done, void ones included */
     uint32_t changed_operations; /* operations that changed the abstract state */
     uint64_t changed_units;
+    uint64_t probes; /* accesses and lookups tried by HARNESS_PROBE */
     char signature[HARNESS_SIGNATURE_MAX];
     char report[HARNESS_REPORT_MAX]; /* text; several lines */
 };
@@ -53,7 +56,7 @@ struct harness_step {
 
 struct harness_options {
     enum harness_compare compare;
-    uint64_t seed; /* chooses the random full comparisons of HARNESS_LOG */
+    uint64_t seed; /* chooses the random full comparisons of HARNESS_LOG, and random probes */
     /* Before the first operation; may be NULL. A sequence may be run a second time, with full comparisons, to name what
      * was detected: then everything is said again. */
     void (*on_start)(void *context);

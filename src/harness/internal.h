@@ -8,6 +8,7 @@
 #include "harness/mirror.h"
 
 enum { HISTORY = 5, TREE_DEPTH_MAX = 64, HARNESS_CPUS = 4 };
+enum { PROBES = 64 /* made at a time */, PROBE_RANGES = 24, PROBE_RECENT = 32 };
 
 /*
  * Everything that can be wrong, most telling first: of several differences found by one comparison the first of this
@@ -99,6 +100,7 @@ struct finding {
     uint32_t pd; /* oracle id, or ORACLE_NONE */
     uint64_t unit;
     uint64_t expected, found;
+    bool probed;                 /* `expected` are the rights with which it was reached, `found` is the resource */
     const char *text, *function; /* of a stopped kernel */
     const char *seen;            /* by the log comparison, when the full one was asked about it */
 };
@@ -107,6 +109,23 @@ struct finding {
 struct ledger {
     uint64_t quota, used;
     uint32_t payer; /* oracle id */
+};
+
+/* Units of a space. */
+struct prober_range {
+    uint64_t first, last;
+    uint32_t pd; /* oracle id */
+    uint8_t kind;
+};
+
+/* Of the probe comparison. */
+struct prober {
+    struct seq_random random;
+    uint32_t operations, recent_count;
+    struct prober_range recent[PROBE_RECENT]; /* changed lately */
+    uint32_t pd, count;                       /* probes collected, and whose they are */
+    struct rescind_probe probe[PROBES];
+    uint64_t resource[PROBES]; /* as expected */
 };
 
 /* An operation performed, for the report. */
@@ -162,6 +181,7 @@ struct harness {
 
     struct finding finding;
 
+    struct prober prober;
     uint32_t *mark; /* by node: for the full comparison */
     struct mirror mirror;
 };
@@ -206,6 +226,8 @@ void judge_refusal(struct harness *harness);
 
 /* Makes a CPU access a unit, or run a PD, as the operation in progress says, and judges what comes of it. */
 void perform_on_cpu(struct harness *harness);
+/* Each CPU runs what it must. */
+void compare_running(struct harness *harness);
 /* No CPU remembers what the oracle does not know. */
 void compare_cpus(struct harness *harness);
 
@@ -249,6 +271,15 @@ void compare_log_start(struct harness *harness);
 /* Compares what the last call stored or should have stored. NULL: no difference; else what was seen (a word for the
  * signature). Without a difference found by compare_full that is a mistake of the log or of the comparison. */
 const char *compare_log(struct harness *harness);
+
+/* ---- probe.c ---- */
+
+/* After boot. */
+void probe_start(struct harness *harness);
+/* After a call; what differs goes to harness->finding. */
+void probe_operation(struct harness *harness);
+/* Everything that is mapped, and all accounts. */
+void probe_all(struct harness *harness);
 
 /* ---- signature.c ---- */
 

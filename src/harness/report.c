@@ -170,6 +170,22 @@ static void add_node(struct text *text, const struct harness *harness, uint32_t 
     text_add(text, "none");
 }
 
+/* What an access or a lookup came to. */
+static void add_probed(struct text *text, const struct harness *harness) {
+    const struct finding *finding = &harness->finding;
+    add_line(text, "  probed:     ");
+    if (!finding->expected) {
+        text_add(text, "not reached");
+        return;
+    }
+    text_add(text, "reached with ");
+    add_rights(text, finding->kind, (uint8_t)finding->expected);
+    if (finding->found != RESCIND_NOWHERE && finding->kind != ABI_OBJ) {
+        text_add(text, ", ");
+        add_resource(text, harness, finding->kind, finding->found);
+    }
+}
+
 static void add_unit(struct text *text, const struct harness *harness) {
     const struct finding *finding = &harness->finding;
     struct rescind_pd_view view;
@@ -179,6 +195,10 @@ static void add_unit(struct text *text, const struct harness *harness) {
     if (finding->pd == ORACLE_NONE || (finding->pd & ORACLE_OBJECT))
         return;
     add_expected(text, harness);
+    if (finding->probed)
+        add_probed(text, harness);
+    if (!harness->target->node_limit)
+        return;
     if (finding->pd == ORACLE_PHYS) {
         add_node(text, harness, harness->target->phys_tree_root(finding->kind));
     } else if (kernel != RESCIND_NONE && harness->target->pd(kernel, &view)) {
