@@ -169,7 +169,8 @@ static void run_file(const struct arguments *arguments, struct worker *worker, s
     }
     const struct cli_target *target = arguments->run.target ? arguments->run.target : cli_target_of(&seq);
     seq.geometry = target->geometry;
-    struct worker_job job = {target, arguments->run.compare, arguments->run.seed, arguments->json};
+    struct worker_job job = {target, arguments->run.compare, arguments->run.seed,
+                             arguments->json ? RECORD_RUN : RECORD_NOTHING};
     struct worker_answer answer;
     worker_run(worker, &seq, &job, &answer);
     progress_hide(progress);

@@ -133,7 +133,7 @@ int command_shrink(int argc, char **argv) {
     struct shrinking shrinking = {
         .worker = worker_new(arguments.run.timeout, &progress),
         .progress = &progress,
-        .job = {target, arguments.run.compare, arguments.run.seed, false},
+        .job = {target, arguments.run.compare, arguments.run.seed, RECORD_NOTHING},
     };
     int status = shrink(&shrinking, &seq, &arguments);
     worker_free(shrinking.worker);

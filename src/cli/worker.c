@@ -9,6 +9,7 @@
 
 #include "cli/record.h"
 #include "cli/sanitizer.h"
+#include "cli/trace.h"
 #include "harness/host.h"
 
 #include <errno.h>
@@ -48,6 +49,7 @@ struct worker {
 struct run {
     struct shared *shared;
     struct record *record; /* NULL: not asked for */
+    struct trace *trace;   /* likewise */
     struct harness *harness;
 };
 
@@ -57,6 +59,8 @@ static void on_start(void *context) {
         json_decref(record_take(run->record));
         record_init(run->record, run->shared->job.target->target);
     }
+    if (run->trace)
+        trace_start(run->trace);
     atomic_store_explicit(&run->shared->at, 0, memory_order_release);
 }
 
@@ -64,6 +68,8 @@ static void on_step(void *context, const struct harness_step *step) {
     struct run *run = context;
     if (run->record)
         record_step(run->record, step);
+    if (run->trace)
+        trace_step(run->trace, step);
     atomic_fetch_add_explicit(&run->shared->at, 1, memory_order_release);
 }
 
@@ -90,7 +96,9 @@ static void serve(struct shared *shared, struct harness *harness, int reply) {
     const struct worker_job *job = &shared->job;
     static struct harness_outcome outcome;
     struct record record;
-    struct run run = {shared, job->record ? &record : NULL, harness};
+    struct trace trace;
+    struct run run = {shared, job->record == RECORD_RUN ? &record : NULL, job->record == RECORD_TRACE ? &trace : NULL,
+                      harness};
     struct seq seq = {.geometry = job->target->geometry,
                       .op = shared->op,
                       .count = shared->count,
@@ -104,9 +112,11 @@ static void serve(struct shared *shared, struct harness *harness, int reply) {
                                       .context = &run};
     if (run.record)
         record_init(run.record, job->target->target);
+    if (run.trace)
+        trace_init(run.trace, job->target->target, harness);
     memset(&outcome, 0, sizeof outcome);
     harness_run(harness, &seq, &options, &outcome);
-    json_t *recorded = run.record ? record_take(run.record) : NULL;
+    json_t *recorded = run.record ? record_take(run.record) : run.trace ? trace_take(run.trace, &outcome) : NULL;
     char *text = recorded ? json_dumps(recorded, JSON_COMPACT) : NULL;
     size_t length = text ? strlen(text) : 0;
     write_or_exit(reply, &length, sizeof length);

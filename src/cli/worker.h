@@ -13,11 +13,15 @@
 
 enum { WORKER_TIMEOUT_DEFAULT = 10, WORKER_TIMEOUT_MAX = 86400 }; /* seconds */
 
+/* What the answer shall hold beside the outcome: nothing, what was done (record.h), or what that left behind (trace.h).
+ */
+enum worker_record { RECORD_NOTHING, RECORD_RUN, RECORD_TRACE };
+
 struct worker_job {
     const struct cli_target *target; /* static: the worker, forked at the first run, uses the same address */
     enum harness_compare compare;
     uint64_t seed;
-    bool record; /* the answer shall hold what was done; see record.h */
+    enum worker_record record;
 };
 
 struct worker_answer {

@@ -92,6 +92,14 @@ const struct oracle *harness_oracle(const struct harness *harness) {
     return harness->oracle;
 }
 
+uint32_t harness_cpus(const struct harness *harness) {
+    return harness->cpus;
+}
+
+uint32_t harness_identify(const struct harness *harness, uint64_t kernel) {
+    return oracle_id(harness, kernel);
+}
+
 /* ---- findings ---- */
 
 void note(struct harness *harness, enum flaw flaw, uint32_t pd, uint8_t kind, uint64_t unit) {
@@ -108,8 +116,13 @@ void note_number(struct harness *harness, enum flaw flaw, uint32_t pd, uint8_t k
 enum harness_verdict judge(struct harness *harness) {
     if (harness->finding.flaw == FLAW_NONE)
         return HARNESS_AGREE;
-    write_signature(harness, harness->outcome->signature);
-    write_report(harness, harness->outcome->report);
+    struct harness_outcome *outcome = harness->outcome;
+    outcome->at_unit = flaw_info(harness->finding.flaw)->detail == DETAIL_UNIT;
+    outcome->kind = harness->finding.kind;
+    outcome->pd = harness->finding.pd;
+    outcome->unit = harness->finding.unit;
+    write_signature(harness, outcome->signature);
+    write_report(harness, outcome->report);
     return HARNESS_FINDING;
 }
 
@@ -421,10 +434,10 @@ enum harness_verdict start(struct harness *harness, const struct seq *seq) {
     harness->index = 0;
     oracle_reset(harness->oracle);
     bind_boot(harness);
-    if (harness->options->on_start)
-        harness->options->on_start(harness->options->context);
     if (!harness_enter_target(harness, body_boot, harness))
         return judge(harness);
+    if (harness->options->on_start)
+        harness->options->on_start(harness->options->context);
     harness->target->usage(&harness->boot_usage);
     harness->target->pd(harness->target->root_pd, &harness->boot_root);
     ledger_start(harness, &harness->boot_root);
@@ -469,6 +482,7 @@ static void run_in(struct harness *harness, const struct seq *seq, enum harness_
                    struct harness_outcome *outcome) {
     harness->mode = mode;
     harness->outcome = outcome;
+    outcome->at_unit = false;
     outcome->signature[0] = outcome->report[0] = '\0';
     outcome->verdict = run_all(harness, seq);
     outcome->failed_at = harness->index;

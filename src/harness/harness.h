@@ -36,6 +36,10 @@ struct harness_outcome {
     uint32_t changed_operations; /* operations that changed the abstract state */
     uint64_t changed_units;
     uint64_t probes; /* accesses and lookups tried by HARNESS_PROBE */
+    bool at_unit;  /* the finding is about one unit: */
+    uint8_t kind;  /* of space */
+    uint32_t pd;   /* oracle id, or ORACLE_NONE */
+    uint64_t unit; /* in that PD's space of that kind */
     char signature[HARNESS_SIGNATURE_MAX];
     char report[HARNESS_REPORT_MAX]; /* text; several lines */
 };
@@ -59,6 +63,9 @@ struct harness_options {
     uint64_t seed; /* chooses the random full comparisons of HARNESS_LOG, and random probes */
     /* Before the first operation; may be NULL. A sequence may be run a second time, with full comparisons, to name what
      * was detected: then everything is said again. */
+    uint64_t seed; /* chooses the random full comparisons of HARNESS_LOG */
+    /* After boot, before the first operation; may be NULL. A sequence may be run a second time, with full comparisons,
+     * to name what was detected: then everything is said again. */
     void (*on_start)(void *context);
     void (*on_step)(void *context, const struct harness_step *step); /* may be NULL */
     /* before tear-down, after the last operation; may be NULL */
@@ -98,5 +105,11 @@ enum harness_verdict harness_call(struct harness *harness, uint32_t caller, cons
 
 /* The oracle's state, valid within on_step and on_end. */
 const struct oracle *harness_oracle(const struct harness *harness);
+
+/* The CPUs of the run. */
+uint32_t harness_cpus(const struct harness *harness);
+
+/* The oracle's id of a target's PD index (PHYS included), or object index with RESCIND_OBJECT; or ORACLE_NONE. */
+uint32_t harness_identify(const struct harness *harness, uint64_t kernel);
 
 #endif
