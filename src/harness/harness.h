@@ -36,10 +36,10 @@ struct harness_outcome {
     uint32_t changed_operations; /* operations that changed the abstract state */
     uint64_t changed_units;
     uint64_t probes; /* accesses and lookups tried by HARNESS_PROBE */
-    bool at_unit;  /* the finding is about one unit: */
-    uint8_t kind;  /* of space */
-    uint32_t pd;   /* oracle id, or ORACLE_NONE */
-    uint64_t unit; /* in that PD's space of that kind */
+    bool at_unit;    /* the finding is about one unit: */
+    uint8_t kind;    /* of space */
+    uint32_t pd;     /* oracle id, or ORACLE_NONE */
+    uint64_t unit;   /* in that PD's space of that kind */
     char signature[HARNESS_SIGNATURE_MAX];
     char report[HARNESS_REPORT_MAX]; /* text; several lines */
 };
@@ -61,9 +61,6 @@ struct harness_step {
 struct harness_options {
     enum harness_compare compare;
     uint64_t seed; /* chooses the random full comparisons of HARNESS_LOG, and random probes */
-    /* Before the first operation; may be NULL. A sequence may be run a second time, with full comparisons, to name what
-     * was detected: then everything is said again. */
-    uint64_t seed; /* chooses the random full comparisons of HARNESS_LOG */
     /* After boot, before the first operation; may be NULL. A sequence may be run a second time, with full comparisons,
      * to name what was detected: then everything is said again. */
     void (*on_start)(void *context);
