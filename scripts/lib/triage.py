@@ -33,7 +33,9 @@ RUNS = 3
 SHRINK_SECONDS = 10
 KNOWN = "known.tsv"
 KNOWN_FIELDS = ("signature", "title", "status", "link")
-MINIMUM_OF_SIGNATURE = 3  # inputs of a signature that are shrunk: the shortest ones
+SHRUNK_OF_SIGNATURE = 3  # inputs of each signature, the shortest ones
+BATCH = 500  # files of one process
+SKIPPED_SHOWN = 20
 
 
 def parse_arguments():
@@ -43,12 +45,17 @@ def parse_arguments():
                         help="where known.tsv is and folders of findings go (default: findings)")
     parser.add_argument("--build", type=Path, default=builds.directory("release"), metavar="DIRECTORY",
                         help="build of the kernel that is judged (default: build)")
+    parser.add_argument("--sanitized", type=Path, metavar="DIRECTORY",
+                        help="the same with sanitizers: judges what agrees otherwise (default: build/gcc-asan, if it is "
+                             "there and --build is not given)")
     parser.add_argument("--fuzz-target", choices=list(engine.TARGETS), default="memory_small",
                         help="form of bare operations whose path does not name a fuzz target (default: memory_small)")
     parser.add_argument("--runs", type=int, default=RUNS, metavar="N", help=f"runs of each input (default: {RUNS})")
     parser.add_argument("--junit", type=Path, metavar="FILE", help="also write the outcome as JUnit XML")
     parser.add_argument("--promote", metavar="SIGNATURE", help="instead: make the finding a test, corpus/regress/NAME.rsq")
     parser.add_argument("--name", help="with --promote: NAME (default: made from the signature)")
+    parser.add_argument("--into", type=Path, default=builds.ROOT / "corpus" / "regress", metavar="DIRECTORY",
+                        help="with --promote: where to write it (default: corpus/regress)")
     parser.add_argument("--title", help="with --promote: what it shows")
     parser.add_argument("--expected-fail", action="store_true", help="with --promote: although it still fails")
     parser.add_argument("path", nargs="*", type=Path, metavar="PATH")
@@ -57,8 +64,12 @@ def parse_arguments():
         parser.error("either PATHs or --promote SIGNATURE")
     if arguments.runs < 2:
         parser.error("--runs must be at least 2")
-    if not (arguments.build / "rescind").exists():
-        parser.error(f"{arguments.build} has no rescind: build it first (cmake --preset release && cmake --build build)")
+    default = builds.directory("gcc-asan")
+    if not arguments.sanitized and arguments.build == builds.directory("release") and (default / "rescind").exists():
+        arguments.sanitized = default
+    for build in filter(None, (arguments.build, arguments.sanitized)):
+        if not (build / "rescind").exists():
+            parser.error(f"{build} has no rescind: build it first (cmake --preset release && cmake --build build)")
     return arguments
 
 
@@ -71,6 +82,7 @@ class Case:
 
     origin: inputs.Input
     sequence: Path  # as text
+    rescind: Path  # that it fails with
     signatures: list = field(default_factory=list)  # one a run; None: all agree
     operations: int = 0
 
@@ -88,8 +100,8 @@ def schedules(runs):
     return [(f"--seed={run}", "--compare=full" if run == runs - 1 else "--compare=log") for run in range(runs)]
 
 
-def run_all(rescind, cases, options):
-    """Runs all sequences with one process; the signature of each, or None."""
+def run_batch(rescind, cases, options):
+    """Runs sequences with one process; notes the signature of each, or None."""
     command = [rescind, "run", "--json", *options, *(case.sequence for case in cases)]
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     outcomes = [json.loads(line) for line in done.stdout.decode().splitlines()]
@@ -97,7 +109,18 @@ def run_all(rescind, cases, options):
         raise RuntimeError(f"rescind run failed: {done.stderr.decode(errors='replace').strip()}")
     for case, outcome in zip(cases, outcomes):
         case.operations = outcome.get("operations", 0)
-    return [outcome.get("signature") for outcome in outcomes]
+        case.signatures.append(outcome.get("signature"))
+
+
+def run_all(rescind, cases, runs, progress):
+    """Runs each sequence several times, always otherwise."""
+    for case in cases:
+        case.rescind, case.signatures = rescind, []
+    for number, options in enumerate(schedules(runs)):
+        for start in range(0, len(cases), BATCH):
+            progress.show(f"run {number + 1} of {runs}, input {start + 1} of {len(cases)}")
+            run_batch(rescind, cases[start:start + BATCH], options)
+    progress.hide()
 
 
 def to_text(rescind, found, output):
@@ -110,7 +133,7 @@ def to_text(rescind, found, output):
         command[2:2] = ["--raw", "--geometry", kind.geometry, "--cpus", str(kind.cpus)]
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     if done.returncode != 0:
-        return done.stderr.decode(errors="replace").strip().splitlines()[-1].removeprefix("rescind: ")
+        return done.stderr.decode(errors="replace").strip().splitlines()[-1].removeprefix("rescind: ").removeprefix(f"{found.path}:")
     output.write_bytes(done.stdout)
     return None
 
@@ -200,19 +223,14 @@ def annotate(sequence, trace):
     return "\n".join(lines) + "\n"
 
 
-def targets(build):
+def targets(arguments):
     """Every way to replay a sequence: name -> command, or why there is none."""
-    sanitized = builds.directory("gcc-asan") / "rescind"
-    own = build == builds.directory("release")
-    ways = {"host": [build / "rescind", "run"]}
-    ways["host, everything compared"] = [build / "rescind", "run", "--compare=full"]
-    if not own:
-        ways["host, ASan+UBSan"] = f"{build} has no sanitized build beside it"
-    elif sanitized.exists():
-        ways["host, ASan+UBSan"] = [sanitized, "run", "--compare=full"]
-    else:
-        ways["host, ASan+UBSan"] = "not built: cmake --preset gcc-asan && cmake --build --preset gcc-asan"
-    return ways
+    rescind = arguments.build / "rescind"
+    sanitized = "not built: cmake --preset gcc-asan && cmake --build --preset gcc-asan"
+    if arguments.sanitized:
+        sanitized = [arguments.sanitized / "rescind", "run", "--compare=full"]
+    return {"host": [rescind, "run"], "host, everything compared": [rescind, "run", "--compare=full"],
+            "host, by probes": [rescind, "run", "--compare=probe"], "host, ASan+UBSan": sanitized}
 
 
 def replay(command, sequence):
@@ -250,9 +268,10 @@ def replay_script(finding, ways, version):
     return REPLAY.format(version=version, root=builds.ROOT, commands="\n".join(commands))
 
 
-def explain(finding, rescind, ways, version):
+def explain(finding, ways, version):
     """Fills the folder: the sequence with comments, the report, the page, the script."""
     folder = finding.folder
+    rescind = finding.cases[0].rescind
     trace = traces.of(rescind, finding.shrunk)
     (folder / "sequence.rsq").write_text(annotate(finding.shrunk, trace))
     (folder / "report.txt").write_text((trace.head["report"] or "") + "\n")
@@ -266,17 +285,16 @@ def explain(finding, rescind, ways, version):
 
 def settle(finding, arguments, work, version):
     """Shrinks, replays and explains one finding."""
-    rescind = arguments.build / "rescind"
     finding.folder.mkdir(parents=True, exist_ok=True)
-    candidates = sorted(finding.cases, key=lambda case: (case.operations, str(case.origin.path)))[:MINIMUM_OF_SIGNATURE]
+    candidates = sorted(finding.cases, key=lambda case: (case.operations, str(case.origin.path)))[:SHRUNK_OF_SIGNATURE]
     tried = []
     for number, case in enumerate(candidates):
         output = work / f"shrunk-{number}.rsq"
-        shrink(rescind, case, finding.signature, output)
+        shrink(case.rescind, case, finding.signature, output)
         tried.append((count_operations(output), number, output))
     finding.operations, _, finding.shrunk = min(tried)
-    ways = targets(arguments.build)
-    trace = explain(finding, rescind, ways, version)
+    ways = targets(arguments)
+    trace = explain(finding, ways, version)
     finding.verdicts = {name: command if isinstance(command, str) else replay(command, finding.folder / "sequence.rsq")
                         for name, command in ways.items()}
     record(finding, version)
@@ -330,26 +348,26 @@ def collect(arguments, work, progress):
         if wrong:
             skipped.append(inputs.Skipped(entry.path, wrong))
         else:
-            cases.append(Case(entry, sequence))
+            cases.append(Case(entry, sequence, arguments.build / "rescind"))
     progress.hide()
-    for entry in skipped:
+    for entry in skipped[:SKIPPED_SHOWN]:
         print(f"skipped  {entry.path}: {entry.why}")
+    if len(skipped) > SKIPPED_SHOWN:
+        print(f"skipped  {len(skipped) - SKIPPED_SHOWN} more")
     return cases, skipped
 
 
 def triage(arguments, work):
     progress = Progress()
-    rescind = arguments.build / "rescind"
-    version = commit_of(rescind)
+    version = commit_of(arguments.build / "rescind")
     known = read_known(arguments.findings)
     cases, skipped = collect(arguments, work, progress)
     if not cases:
         print("nothing that could be judged")
         return 2
-    for number, options in enumerate(schedules(arguments.runs)):
-        progress.show(f"run {number + 1} of {arguments.runs} of {len(cases)} inputs")
-        for case, signature in zip(cases, run_all(rescind, cases, options)):
-            case.signatures.append(signature)
+    run_all(arguments.build / "rescind", cases, arguments.runs, progress)
+    if arguments.sanitized:
+        run_all(arguments.sanitized / "rescind", [case for case in cases if not case.signature()], arguments.runs, progress)
     sorted_cases = defaultdict(list)
     for case in cases:
         sorted_cases[case.signature()].append(case)
@@ -399,7 +417,7 @@ def promote(arguments):
         print(f"{sequence} agrees: --expected-fail would be wrong", file=sys.stderr)
         return 2
     name = arguments.name or re.sub(r"[^a-z0-9]+", "-", arguments.promote.lower()).strip("-")[:60]
-    output = builds.ROOT / "corpus" / "regress" / f"{name}.rsq"
+    output = arguments.into / f"{name}.rsq"
     if output.exists():
         print(f"{output} exists already: choose another --name", file=sys.stderr)
         return 2

@@ -1,0 +1,154 @@
+#!/usr/bin/env python3
+"""scripts/triage on a kernel with a seeded fault: test_triage.py ROOT. Builds that kernel first."""
+
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+import xml.etree.ElementTree as xml
+from pathlib import Path
+
+ROOT = Path(sys.argv.pop(1)).resolve()
+sys.path.insert(0, str(ROOT / "scripts" / "lib"))
+
+import builds  # noqa: E402
+import faults  # noqa: E402
+
+FAULT = "F8-grant-leaves-descendants-rights"
+SIGNATURE = "O3.rights/grant.own.cap/mem/wider"
+BROKEN = 200
+
+
+def run(*command, status=None):
+    done = subprocess.run([str(word) for word in command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    if status is not None and done.returncode != status:
+        raise AssertionError(f"{command}: status {done.returncode}, not {status}\n{done.stdout}{done.stderr}")
+    return done
+
+
+def break_one(number, good, directory):
+    """One broken file, of one of several sorts."""
+    path, dice = directory / f"broken-{number}.rsq", random.Random(number)
+    sort = number % 8
+    if sort == 0:
+        path.write_bytes(good[: dice.randrange(len(good) // 2)].rstrip(b"x") + b" =")
+    elif sort == 1:
+        with path.open("wb") as file:
+            file.truncate(64 << 20)
+    elif sort == 2:
+        path.write_bytes(b"# rescind: 1\n" + dice.randbytes(dice.randrange(1, 5000)))
+    elif sort == 3:
+        path.symlink_to(path.name)
+    elif sort == 4:
+        path.symlink_to("..")
+    elif sort == 5:
+        os.mkfifo(path)
+    elif sort == 6:
+        path.write_bytes(b"")
+    else:
+        path.mkdir()
+        (path / "broken.bin").write_bytes(b"\x8frseq\r\n\x1a" + dice.randbytes(40))
+
+
+class Triage(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        tree = faults.Tree("release", "replay")
+        if not tree.lay(faults.read_fault(ROOT / "faults" / f"{FAULT}.patch")):
+            raise AssertionError("the patch does not apply")
+        tree.make("rescind", jobs=os.cpu_count())
+        cls.build = tree.build
+        cls.rescind = tree.rescind
+        cls.stored = ROOT / "faults" / f"{FAULT}.rsq"
+
+    def setUp(self):
+        self.work = Path(tempfile.mkdtemp(dir=ROOT / "work"))
+        self.addCleanup(shutil.rmtree, self.work)
+        self.inputs, self.findings = self.work / "in", self.work / "findings"
+        self.inputs.mkdir()
+        self.findings.mkdir()
+
+    def triage(self, *arguments, status):
+        return run(sys.executable, ROOT / "scripts/lib/triage.py", "--build", self.build, "--findings", self.findings,
+                   *arguments, status=status)
+
+    def folder(self):
+        (folder,) = [path for path in self.findings.iterdir() if path.is_dir()]
+        return folder
+
+    def test_explains_and_promotes(self):
+        crashes = self.inputs / "mixed" / "crashes"
+        crashes.mkdir(parents=True)
+        text = self.stored.read_text().replace("# cpus", "#")
+        noise = "lookup root mem unit=0x3\n"
+        (self.inputs / "longer.rsq").write_text(text + noise)
+        run(self.rescind, "pack", "--raw", self.stored, "-o", crashes / "id:000000,sig:06", status=0)
+        junit = self.work / "junit.xml"
+        said = self.triage("--junit", junit, self.inputs, status=1).stdout
+        self.assertIn(f"{SIGNATURE}\n    new; 2 inputs; 5 operations", said)
+        folder = self.folder()
+        self.assertEqual(json.loads((folder / "meta.json").read_text())["signature"], SIGNATURE)
+        self.assertIn("O3.rights", (folder / "report.txt").read_text())
+        self.assertIn("# + p1 mem 0x0, p2 mem 0x0 rwx>rx, - root mem 0x0", (folder / "sequence.rsq").read_text())
+        self.assertIn("<svg", (folder / "index.html").read_text())
+        self.assertEqual(xml.parse(junit).getroot().get("failures"), "1")
+        replayed = run(folder / "replay.sh", status=1).stdout
+        self.assertIn(SIGNATURE, replayed)
+        self.promotes()
+        (self.findings / "known.tsv").write_text(f"signature\ttitle\tstatus\tlink\n{SIGNATURE}\tgrant\topen\t\n")
+        self.assertIn("known: grant, open; 2 inputs", self.triage(self.inputs, status=0).stdout)
+
+    def promotes(self):
+        refused = self.triage("--promote", SIGNATURE, "--into", self.work, "--name", "x", status=1)
+        self.assertIn("still fails", refused.stderr)
+        self.triage("--promote", SIGNATURE, "--into", self.work, "--name", "x", "--expected-fail", status=0)
+        promoted = self.work / "x.rsq"
+        self.assertIn("# expected: fail", promoted.read_text())
+        run(self.rescind, "run", promoted, status=0)
+        done = run(ROOT / "build/rescind", "run", promoted, status=1)
+        self.assertIn("is expected to fail", done.stdout)
+
+    def test_minimal(self):
+        generated = self.work / "generated"
+        run(self.rescind, "gen", "--count=60", "--ops=40", "--seed=5", "-o", generated, status=0)
+        self.triage(generated, status=1)
+        for folder in self.findings.iterdir():
+            self.is_minimal(folder / "sequence.rsq", json.loads((folder / "meta.json").read_text())["signature"])
+
+    def is_minimal(self, sequence, signature):
+        """No operation can be left out, and shrinking again simplifies nothing."""
+        lines = sequence.read_text().splitlines()
+        for index, line in enumerate(lines):
+            if not line or line.startswith("#"):
+                continue
+            candidate = self.work / "candidate.rsq"
+            candidate.write_text("\n".join(lines[:index] + lines[index + 1:]) + "\n")
+            outcome = json.loads(run(self.rescind, "run", "--json", candidate).stdout)
+            self.assertNotEqual(outcome["signature"], signature, f"{sequence}: line {index + 1} is not needed")
+        again = self.work / "again.rsq"
+        run(self.rescind, "shrink", sequence, "-o", again, status=0)
+        shown = [run(ROOT / "build/rescind", "show", path).stdout.split("\n\n")[1] for path in (sequence, again)]
+        self.assertEqual(*shown)
+
+    def test_broken_files(self):
+        good = self.stored.read_bytes()
+        for number in range(BROKEN):
+            break_one(number, good, self.inputs)
+        (self.inputs / "good.rsq").write_bytes(good)
+        said = self.triage(self.inputs, status=1).stdout
+        self.assertIn(f"{SIGNATURE}\n    new; 1 inputs", said)
+        # Cut after a whole line, a sequence is still one.
+        self.assertRegex(said, r"\n1[0-9] inputs, 1[0-9]{2} skipped: 1 findings")
+
+    def test_nothing_to_judge(self):
+        (self.inputs / "empty.rsq").write_bytes(b"")
+        self.assertIn("nothing that could be judged", self.triage(self.inputs, status=2).stdout)
+        self.triage(self.work / "none", status=2)
+
+
+if __name__ == "__main__":
+    unittest.main()
