@@ -1,6 +1,6 @@
 /*
  * What each operation of a run leaves behind, for people and pictures: the kernel's mapping nodes and page tables, what
- * CPUs remember, accounts, and what the model holds. The form is described in docs/trace.md.
+ * CPUs remember, accounts, and what the model holds. The form is described in docs/triage.md.
  */
 #ifndef RESCIND_CLI_TRACE_H
 #define RESCIND_CLI_TRACE_H

@@ -38,7 +38,7 @@ static const struct argp parser = {
     parse,
     "FILE",
     "Runs a sequence and prints, one JSON object a line, what came of it and then the state after boot and after each "
-    "operation: mapping nodes, page tables, what CPUs remember, and the model's mappings. See docs/trace.md.\v"
+    "operation: mapping nodes, page tables, what CPUs remember, and the model's mappings. See docs/triage.md.\v"
     "Exit status: 0 all agree, 1 a finding, 2 bad input or usage.",
     run_options_child,
     NULL,

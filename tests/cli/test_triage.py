@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""scripts/triage on a kernel with a seeded fault: test_triage.py ROOT. Builds that kernel first."""
+"""scripts/triage and scripts/bisect on a kernel with a seeded fault: test_triage.py ROOT. Builds that kernel first."""
 
 import json
 import os
@@ -144,11 +144,44 @@ class Triage(unittest.TestCase):
         # Cut after a whole line, a sequence is still one.
         self.assertRegex(said, r"\n1[0-9] inputs, 1[0-9]{2} skipped: 1 findings")
 
+    def test_page(self):
+        """In a browser. Needs Chromium, Node.js and npm."""
+        tools = {name: shutil.which(name) for name in ("chromium", "node", "npm")}
+        if missing := [name for name, path in tools.items() if not path]:
+            self.skipTest(f"not installed: {', '.join(missing)}")
+        tests = ROOT / "tests" / "page"
+        if not (tests / "node_modules").exists():
+            run(tools["npm"], "ci", "--no-audit", "--no-fund", "--prefix", tests, status=0)
+        (self.inputs / "one.rsq").write_bytes(self.stored.read_bytes())
+        self.triage(self.inputs, status=1)
+        environment = os.environ | {"PAGE": str(self.folder() / "index.html"), "CHROMIUM": tools["chromium"]}
+        done = subprocess.run([tools["node"], "--test"], cwd=tests, env=environment, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True)
+        self.assertEqual(done.returncode, 0, done.stdout)
+
     def test_nothing_to_judge(self):
         (self.inputs / "empty.rsq").write_bytes(b"")
         self.assertIn("nothing that could be judged", self.triage(self.inputs, status=2).stdout)
         self.triage(self.work / "none", status=2)
 
 
+class Bisect(unittest.TestCase):
+    def test_finds_the_commit(self):
+        (ROOT / "work").mkdir(exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=ROOT / "work") as work:
+            clone, stored = Path(work) / "clone", ROOT / "faults" / f"{FAULT}.rsq"
+            run("git", "clone", "-q", ROOT, clone, status=0)
+            git = ["git", "-C", clone, "-c", "user.name=test", "-c", "user.email=test@localhost"]
+            run(*git, "commit", "-q", "--allow-empty", "-m", "before", status=0)
+            run("patch", "-s", "-p1", "-d", clone, "-i", ROOT / "faults" / f"{FAULT}.patch", status=0)
+            run(*git, "commit", "-q", "-a", "-m", "the fault", status=0)
+            bad = run(*git, "rev-parse", "HEAD", status=0).stdout
+            run(*git, "commit", "-q", "--allow-empty", "-m", "after", status=0)
+            said = run(clone / "scripts/bisect", "HEAD~2", "HEAD", stored, status=0).stdout
+            self.assertEqual(said.splitlines()[-1], bad.strip())
+            self.assertIn("does not fail", run(clone / "scripts/bisect", "HEAD~2", "HEAD~2", stored, status=1).stderr)
+            run(clone / "scripts/bisect", "none", "HEAD", stored, status=2)
+
+
 if __name__ == "__main__":
-    unittest.main()
+    unittest.main(verbosity=2)
