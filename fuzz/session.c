@@ -12,6 +12,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+enum { SESSION_REPORT_MAX = 8192 };
+
 static struct {
     struct session_counters own;
     struct session_counters *counters;
@@ -85,14 +87,26 @@ static uint64_t hash(const char *text) {
     return value;
 }
 
-static void write_finding(const char *signature, const char *text, size_t length) {
-    char path[4096];
-    const char *directory = getenv("RESCIND_FINDINGS");
-    snprintf(path, sizeof path, "%s/%016" PRIx64 ".rsq", directory ? directory : ".", hash(signature));
+static void write_file(const char *path, const char *text, size_t length) {
     FILE *file = fopen(path, "w");
     if (!file || fwrite(text, 1, length, file) != length || fclose(file) != 0)
         give_up(path);
+}
+
+/* The report comes last and at one stroke: where it is, everything is. */
+static void write_finding(const char *signature, const char *report, const char *text, size_t length) {
+    char path[4096], unfinished[4096], all[SESSION_REPORT_MAX];
+    const char *directory = getenv("RESCIND_FINDINGS");
+    directory = directory ? directory : ".";
+    snprintf(path, sizeof path, "%s/%016" PRIx64 ".rsq", directory, hash(signature));
+    write_file(path, text, length);
     fprintf(stderr, "rescind: wrote %s\n", path);
+    snprintf(unfinished, sizeof unfinished, "%s/%016" PRIx64 ".unfinished", directory, hash(signature));
+    snprintf(path, sizeof path, "%s/%016" PRIx64 ".txt", directory, hash(signature));
+    snprintf(all, sizeof all, "%s\n%s\n", signature, report);
+    write_file(unfinished, all, strlen(all));
+    if (rename(unfinished, path) != 0)
+        give_up(path);
 }
 
 static void print_operations(void) {
@@ -114,6 +128,6 @@ void session_finding(const char *signature, const char *report, const char *text
     if (is_known(signature))
         return;
     fprintf(stderr, "rescind: finding %s\n%s\n", signature, report);
-    write_finding(signature, text, length);
+    write_finding(signature, report, text, length);
     abort();
 }
