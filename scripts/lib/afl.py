@@ -85,7 +85,7 @@ class Afl(engine.Running, AflRemains):
         custom = {"AFL_CUSTOM_MUTATOR_LIBRARY": str(mutator), "AFL_CUSTOM_MUTATOR_ONLY": "1"} if mutator.exists() else {}
         return custom | {
             "AFL_NO_UI": "1", "AFL_SKIP_CPUFREQ": "1", "AFL_I_DONT_CARE_ABOUT_MISSING_CRASHES": "1", "AFL_TRY_AFFINITY": "1",
-            "AFL_FAST_CAL": "1", "AFL_HANG_TMOUT": str(self.timeout * 1000), "AFL_FORKSRV_INIT_TMOUT": "30000",
+            "ASAN_OPTIONS": "detect_leaks=0:abort_on_error=1:symbolize=0", "AFL_FAST_CAL": "1", "AFL_HANG_TMOUT": str(self.timeout * 1000), "AFL_FORKSRV_INIT_TMOUT": "30000",
         }
 
     def end(self):

@@ -196,9 +196,10 @@ def main():
     arguments = parse_arguments()
     state = campaign.Campaign(arguments.campaign)
     binaries = make_binaries(arguments, choose_engines(arguments))
-    build = build_id(next(iter(binaries.values())) / "rescind")
+    rescind = binaries.get("libfuzzer", builds.directory("release")) / "rescind"
     shown = status.Status(state.directory)
-    session = runner.Runner(arguments, state, findings.Shelf(arguments.findings.resolve()), shown, binaries, build)
+    session = runner.Runner(arguments, state, findings.Shelf(arguments.findings.resolve()), shown, binaries, rescind,
+                            build_id(rescind))
     take_signals(session)
     try:
         for target in arguments.target:

@@ -55,7 +55,7 @@ class Pruner:
         known.write_text("*\n")
         with (self.campaign.scratch / "merge.log").open("wb") as log:
             self._process = subprocess.Popen(
-                ["setpriv", "--pdeathsig", "KILL", self.binaries / "fuzz" / target, *engine.options_of(target), "-merge=1", self._merged,
+                ["setpriv", "--pdeathsig", "KILL", self.binaries / "fuzz" / target, *engine.options_of(target), "-max_len=4096", "-merge=1", self._merged,
                  corpus], env=os.environ | engine.SANITIZER_OPTIONS | {"RESCIND_KNOWN": str(known)}, cwd=self.campaign.scratch,
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
 

@@ -43,12 +43,11 @@ def base_shares(targets, engines):
 
 
 class Runner:
-    """One run of a campaign. `binaries` maps engines to build directories."""
+    """One run of a campaign. `binaries` maps engines to build directories; `build` names what is built."""
 
-    def __init__(self, arguments, campaign, shelf, shown, binaries, build):
+    def __init__(self, arguments, campaign, shelf, shown, binaries, rescind, build):
         self.arguments, self.campaign, self.shelf, self.status = arguments, campaign, shelf, shown
-        self.binaries, self.build = binaries, build
-        self.rescind = next(iter(binaries.values())) / "rescind"
+        self.binaries, self.rescind, self.build = binaries, rescind, build
         self.work = campaign.scratch
         self.random = random.Random(arguments.seed)
         self.executions = self.operations = 0
