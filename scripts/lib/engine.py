@@ -1,11 +1,14 @@
-"""Runs libFuzzer processes and turns what they leave behind into findings."""
+"""Runs engine processes. Each has a directory of its own, which outlives it: what it was told, its log, its counters and
+what it found; `Remains` reads it, whether or not the process still runs."""
 
+import array
 import configparser
+import hashlib
 import json
-import mmap
 import os
 import re
 import shutil
+import signal
 import struct
 import subprocess
 import time
@@ -16,6 +19,13 @@ SOURCES = Path(__file__).resolve().parents[2] / "fuzz"
 COUNTERS = struct.Struct("=QQ")  # struct session_counters of fuzz/session.h
 SANITIZER_OPTIONS = {"ASAN_OPTIONS": "detect_leaks=0", "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1"}
 LOG_KEPT_BYTES = 16384
+LOG_MAX_BYTES = 1 << 24
+TIMEOUT_SECONDS = 10  # for one input
+MEMORY_MAX_MB = 4096
+REPLAY_MAX_SECONDS = 60
+REPLAY_HANG_SECONDS = 3  # without progress
+REPLAYED_MAX = 5  # inputs that one process put aside
+STALL_SECONDS = 20  # beyond the timeout for one input, without any execution
 
 
 @dataclass
@@ -52,115 +62,247 @@ def options_of(target):
 
 @dataclass
 class Finding:
-    """One distinct signature and a sequence (or, of targets without sequences, an input) that shows it."""
+    """One distinct signature, and what shows it."""
 
     signature: str
     target: str
-    path: Path
-    log: str  # the end of what the process printed
+    path: Path  # None: nothing is known but that it happened
+    input: Path  # as the engine made it; None: not known
+    report: str
+    is_sequence: bool  # what `path` is
 
 
 def pack(rescind, source, output):
     subprocess.run([rescind, "pack", "--raw", source, "-o", output], check=True, stdout=subprocess.DEVNULL)
 
 
-def failure_of(rescind, sequence, compare="log"):
+def failure_of(rescind, sequence, compare="log", timeout=TIMEOUT_SECONDS):
     """The signature that a sequence fails with and the index of the operation; (None, ...) if all agrees. Anything but
     these two raises."""
-    done = subprocess.run([rescind, "run", "--json", f"--compare={compare}", sequence], stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE)
+    done = subprocess.run([rescind, "run", "--json", f"--compare={compare}", f"--timeout={timeout}", sequence], stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, timeout=REPLAY_MAX_SECONDS)
     if done.returncode not in (0, 1):
         raise RuntimeError(done.stderr.decode(errors="replace").strip() or f"rescind run {sequence} failed")
     outcome = json.loads(done.stdout)
     return outcome["signature"], outcome["failed_at"]
 
 
-def signature_of(rescind, sequence):
-    return failure_of(rescind, sequence)[0]
+def signature_of(rescind, sequence, timeout=TIMEOUT_SECONDS):
+    return failure_of(rescind, sequence, timeout=timeout)[0]
 
 
-class Process:
-    """One libFuzzer process, with a directory of its own for its log, its counters and what it finds."""
+def tail_of(path):
+    """The end of a log that may not be there."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - LOG_KEPT_BYTES))
+            return file.read().decode(errors="replace")
+    except FileNotFoundError:
+        return ""
 
-    def __init__(self, binary, rescind, directory, *, seconds, seed, corpora=(), known=()):
-        self.target = binary.name
+
+@dataclass
+class Progress:
+    """How far a process got. `gained`: inputs that reached something new, without those of others."""
+
+    gained: int = 0
+    edges: int = 0
+    features: int = 0
+    startup: float = None  # seconds until all inputs were read; None: not yet, or not known
+    last_new: float = None  # seconds since 1970
+
+
+class Remains:
+    """What a libFuzzer process was told and left behind; subclasses are of other engines."""
+
+    ENGINE = "libfuzzer"
+    _STATUS = re.compile(rb"^#\d+\s+(\w+)\s+cov: (\d+) ft: (\d+)", re.MULTILINE)
+
+    def __init__(self, directory):
+        self.directory = directory
+        self.artifacts, self.reports = directory / "artifacts", directory / "reports"
+        self.log, self.known = directory / "log", directory / "known"
+        self.about = json.loads((directory / "about.json").read_text())
+        self.target = self.about["target"]
         self._kind = TARGETS[self.target]
-        self.rescind, self.directory = rescind, directory
-        self.artifacts, self.sequences = directory / "artifacts", directory / "sequences"
-        self.log = directory / "log"
-        for folder in (self.artifacts, self.sequences):
-            folder.mkdir(parents=True)
-        (directory / "known").write_text("".join(f"{signature}\n" for signature in known))
-        counters = directory / "counters"
-        counters.write_bytes(bytes(COUNTERS.size))
-        with counters.open("r+b") as file:
-            self._counters = mmap.mmap(file.fileno(), COUNTERS.size)
-        environment = os.environ | SANITIZER_OPTIONS | {
-            "RESCIND_COUNTERS": str(counters),
-            "RESCIND_FINDINGS": str(self.sequences),
-            "RESCIND_KNOWN": str(directory / "known"),
-        }
-        self.started = time.monotonic()
-        with self.log.open("wb") as log:
-            self._process = subprocess.Popen(
-                [binary, *self._options(seconds, seed), *corpora],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, cwd=directory, start_new_session=True,
-            )
+        self._progress, self._read = Progress(), 0
 
-    def _options(self, seconds, seed):
-        return [
-            *options_of(self.target), f"-max_total_time={max(1, round(seconds))}", f"-seed={seed}", f"-artifact_prefix={self.artifacts}/",
-            "-timeout=10", "-rss_limit_mb=4096", "-reload=1", "-print_final_stats=0",
-        ]
+    @staticmethod
+    def prepare(directory, about, known):
+        """Makes the directory of a process that is to be started; about.json comes last."""
+        for folder in ("artifacts", "reports"):
+            (directory / folder).mkdir(parents=True)
+        (directory / "known").write_text("".join(f"{signature}\n" for signature in known))
+        (directory / "counters").write_bytes(bytes(COUNTERS.size))
+        (directory / "about.json").write_text(json.dumps(about))
+
+    def counts(self):
+        """Executions and operations so far."""
+        return COUNTERS.unpack((self.directory / "counters").read_bytes()[: COUNTERS.size])
+
+    def met(self):
+        """How often each known signature was met, without those that were not."""
+        path = self.directory / "met"
+        data = path.read_bytes() if path.exists() else b""
+        counts = array.array("Q", data[: len(data) // 8 * 8])
+        return {signature: count for signature, count in zip(self.known.read_text().splitlines(), counts) if count}
+
+    def progress(self):
+        """Reads on in the log; to be called now and then."""
+        with self.log.open("rb") as log:
+            if log.seek(0, os.SEEK_END) < self._read:
+                self._read = 0
+            log.seek(self._read)
+            text = log.read()
+        text = text[: text.rfind(b"\n") + 1]
+        self._read += len(text)
+        for event, edges, features in self._STATUS.findall(text):
+            if event == b"NEW":
+                self._progress.gained += 1
+                self._progress.last_new = round(time.time(), 1)
+            self._progress.edges, self._progress.features = int(edges), int(features)
+            if event == b"INITED":
+                self._progress.startup = time.time() - self.about["started"]
+        return self._progress
+
+    def new_inputs(self):
+        """Inputs for the common corpus that the engine has not put there by itself."""
+        return []
+
+    def put_aside(self):
+        """Inputs on which the target crashed, hung or took too much memory."""
+        return [path for path in sorted(self.artifacts.iterdir()) if not path.name.startswith("slow-unit-")]
+
+    def has_findings(self):
+        return any(self.reports.glob("*.txt")) or bool(self.put_aside())
+
+    def findings(self, rescind):
+        """Each distinct finding once. What the target reported by itself goes before what the engine put aside."""
+        found, aside = {}, self.put_aside()
+        for report in sorted(self.reports.glob("*.txt")):
+            text = report.read_text(errors="replace")
+            finding = self._finding(text.split("\n")[0], report.with_suffix(".rsq"), text, aside[0] if len(aside) == 1 else None)
+            found.setdefault(finding.signature, finding)
+        if not found:
+            for path in aside[:REPLAYED_MAX]:
+                finding = self._from_input(rescind, path)
+                found.setdefault(finding.signature, finding)
+        return list(found.values())
+
+    def _finding(self, signature, path, report, source):
+        return Finding(signature, self.target, path, source, report, bool(path and self._kind.geometry))
+
+    def death(self, how):
+        """The finding of a process that died without leaving one."""
+        return self._finding(f"died.{self.target}/{how}", None, tail_of(self.log), None)
+
+    def _from_input(self, rescind, path):
+        summary, log = self._summary(path), tail_of(self.log)
+        if not self._kind.geometry:
+            return self._finding(f"{self.target}.{summary}", path, log, path)
+        sequence = self.directory / "sequence.rsq"
+        with sequence.open("wb") as output:
+            subprocess.run([rescind, "show", "--raw", "--geometry", self._kind.geometry, "--cpus", str(self._kind.cpus),
+                            path], check=True, stdout=output)
+        sequence = sequence.rename(self.directory / f"{hashlib.sha1(sequence.read_bytes()).hexdigest()}.rsq")
+        try:
+            signature = signature_of(rescind, sequence, REPLAY_HANG_SECONDS)
+        except (RuntimeError, subprocess.TimeoutExpired) as failure:
+            return self._finding(f"unreplayable.{self.target}/{summary}", sequence, f"{failure}\n{log}", path)
+        return self._finding(signature or f"unreproduced.{self.target}/{summary}", sequence, log, path)
+
+    def _summary(self, path):
+        """The kind of error from the log, without addresses; without a log, what the engine says of the input."""
+        match = re.search(r"^SUMMARY: (\S+): (\S+)", tail_of(self.log), re.MULTILINE)
+        if match:
+            return f"{match[1]}/{match[2]}"
+        return "hang" if path.parent.name == "hangs" or path.name.startswith("timeout-") else "crash"
+
+    def forget_inputs(self, corpora):
+        """Removes what the engine put aside from the corpora, lest each further process end on it too. Of long entries
+        engines read only the beginning."""
+        for content in [path.read_bytes() for path in self.put_aside()]:
+            for entry in [entry for corpus in corpora for entry in corpus.iterdir()]:
+                if content and entry.stat().st_size >= len(content) and entry.read_bytes()[: len(content)] == content:
+                    entry.unlink(missing_ok=True)
+
+    def discard(self):
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+
+class Running:
+    """The part of an engine process that is there while it runs; goes before a class of remains."""
+
+    DEATH_SIGNAL = "KILL"  # when whoever started it dies
+
+    def __init__(self, binary, rescind, directory, *, seconds, seed, corpora=(), known=(), timeout=TIMEOUT_SECONDS,
+                 build=""):
+        self.binary, self.rescind, self.seconds, self.seed, self.timeout = binary, rescind, seconds, seed, timeout
+        directory.mkdir(parents=True)
+        command = [str(word) for word in self.command(directory, corpora)]
+        self.prepare(directory, {"engine": self.ENGINE, "target": binary.name, "seed": seed, "seconds": seconds,
+                                 "command": command, "build": build, "started": time.time()}, known)
+        super().__init__(directory)
+        self.started = self._moved = time.monotonic()
+        self._executions, self.stalled = 0, False
+        environment = os.environ | SANITIZER_OPTIONS | {
+            "RESCIND_COUNTERS": str(directory / "counters"),
+            "RESCIND_FINDINGS": str(self.reports),
+            "RESCIND_KNOWN": str(self.known),
+            "RESCIND_MET": str(directory / "met"),
+        } | self.variables()
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(["setpriv", "--pdeathsig", self.DEATH_SIGNAL, *command], env=environment,
+                                             stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=directory,
+                                             start_new_session=True)
+
+    def variables(self):
+        """Of the environment, beside those of every engine."""
+        return {}
 
     def poll(self):
         """The exit status, or None while it runs."""
         return self._process.poll()
 
-    def counts(self):
-        """Executions and operations so far."""
-        return COUNTERS.unpack(self._counters[:])
+    def idle_seconds(self):
+        """Since the last execution that was seen to end."""
+        return time.monotonic() - self._moved
 
-    def stop(self):
+    def end(self):
+        """Makes it end, without waiting."""
         if self.poll() is None:
             self._process.kill()
+
+    def stop(self):
+        self.end()
         self._process.wait()
 
+    def tend(self):
+        """To be called now and then. Keeps the log within bounds; a process that stalls is made to end: so that
+        libFuzzer keeps the input, at first not by force."""
+        if self.log.stat().st_size > LOG_MAX_BYTES:
+            os.truncate(self.log, 0)
+        executions, now = self.counts()[0], time.monotonic()
+        if executions != self._executions:
+            self._executions, self._moved = executions, now
+        stalled = now - self._moved - self.timeout - STALL_SECONDS
+        if stalled > STALL_SECONDS:
+            self._process.kill()
+        elif stalled > 0:
+            self._process.send_signal(signal.SIGABRT)
+        self.stalled = stalled > 0
+
     def finding(self):
-        """What the ended process found, or None. Its own .rsq goes before what libFuzzer kept."""
-        for sequence in self.sequences.iterdir():
-            match = re.search(r"^rescind: finding (.*)$", self.log.read_text(errors="replace"), re.MULTILINE)
-            return self._finding(match[1], sequence)
-        for artifact in self.artifacts.iterdir():
-            return self._from_artifact(artifact)
-        return None
+        """What the ended process found first, or None."""
+        return next(iter(self.findings(self.rescind)), None)
 
-    def _finding(self, signature, path):
-        return Finding(signature, self.target, path, self.log.read_text(errors="replace")[-LOG_KEPT_BYTES:])
 
-    def _from_artifact(self, artifact):
-        if not self._kind.geometry:
-            return self._finding(f"{self.target}.{self._summary()}", artifact)
-        sequence = self.directory / "sequence.rsq"
-        with sequence.open("wb") as output:
-            subprocess.run([self.rescind, "show", "--raw", "--geometry", self._kind.geometry, "--cpus", str(self._kind.cpus),
-                            artifact], check=True, stdout=output)
-        signature = signature_of(self.rescind, sequence)
-        return self._finding(signature or f"unreproduced.{self._summary()}", sequence)
+class LibFuzzer(Running, Remains):
+    """A libFuzzer process. What it finds goes into the first of the corpora; it reads all."""
 
-    def _summary(self):
-        """The kind of error from the process's log, without addresses."""
-        match = re.search(r"^SUMMARY: (\S+): (\S+)", self.log.read_text(errors="replace"), re.MULTILINE)
-        return f"{match[1]}/{match[2]}" if match else "crash"
-
-    def forget_input(self, corpora):
-        """Removes the input that ended the process from the corpora, lest each further process end on it too."""
-        for artifact in self.artifacts.iterdir():
-            for corpus in corpora:
-                for entry in corpus.iterdir():
-                    if entry.stat().st_size == artifact.stat().st_size and entry.read_bytes() == artifact.read_bytes():
-                        entry.unlink()
-
-    def discard(self):
-        self._counters.close()
-        shutil.rmtree(self.directory)
+    def command(self, directory, corpora):
+        return [
+            self.binary, *options_of(self.binary.name), f"-max_total_time={max(1, round(self.seconds))}", f"-seed={self.seed}",
+            f"-artifact_prefix={directory}/artifacts/", f"-timeout={self.timeout}", f"-rss_limit_mb={MEMORY_MAX_MB}",
+            "-reload=1", "-print_final_stats=0", *corpora,
+        ]

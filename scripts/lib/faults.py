@@ -193,8 +193,8 @@ def search(tree, fault, arguments, work):
         return found
     corpus = work / fault.id / "corpus"
     corpus.mkdir(parents=True)
-    process = engine.Process(tree.build / "fuzz" / target, tree.rescind, work / fault.id / "process",
-                             seconds=arguments.seconds, seed=arguments.seed, corpora=[corpus])
+    process = engine.LibFuzzer(tree.build / "fuzz" / target, tree.rescind, work / fault.id / "process",
+                               seconds=arguments.seconds, seed=arguments.seed, corpora=[corpus])
     try:
         while process.poll() is None and time.monotonic() < process.started + arguments.seconds + 2:
             time.sleep(0.02)

@@ -1,6 +1,9 @@
-"""Fuzzes for a while and says what came of it: executions, speed, coverage of src/kernel, findings.
+"""Fuzzes and says what came of it: executions, speed, coverage of src/kernel, findings.
 
-Exit status: 0 no finding, 1 findings, 2 usage error or a failed build. Ctrl-C ends the fuzzing early, not the summary.
+Each run continues the campaign of work/campaign: its corpora, its counts, what a killed run left. Findings are filed in
+findings/, one directory for each signature. Ctrl-C ends the fuzzing early, not the summary; once more ends at once.
+
+Exit status: 0 no finding in this run, 1 findings, 2 usage error, a failed build, or a target that does not run.
 """
 
 import argparse
@@ -13,150 +16,100 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
-import time
 from pathlib import Path
 
 import builds
+import campaign
 import engine
+import findings
+import runner
+import status
 
-ROUND_SECONDS = 600  # each target gets its share of every round
-STATUS_SECONDS = 0.5
-FAILED_STARTS_MAX = 3
+COVERAGE_SECONDS = 300
+NO_AFL = "there is no afl-fuzz; install it by scripts/install-packages, or: apt-get install afl++"
+COVERAGE_INTERRUPTED_SECONDS = 4
 
 
 def parse_arguments():
     parser = argparse.ArgumentParser(prog="scripts/fuzz", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=int, default=60, metavar="N", help="fuzz for so long (default: 60)")
+    parser.add_argument("--seconds", type=int, default=60, metavar="N", help="fuzz for so long; 0: until Ctrl-C (default: 60)")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), metavar="N",
                         help="processes at a time (default: one a core)")
     parser.add_argument("--target", action="append", choices=list(engine.TARGETS), help="fuzz this one only; may be repeated")
+    parser.add_argument("--engine", choices=["libfuzzer", "afl", "both"],
+                        help="default: both if afl-fuzz is installed and there are two jobs, else libfuzzer")
     parser.add_argument("--build", choices=["fuzz", "fuzz-plain"], default="fuzz",
-                        help="with ASan and UBSan, or without and faster (default: fuzz)")
+                        help="libFuzzer's, with ASan and UBSan, or without and faster (default: fuzz)")
     parser.add_argument("--seed", type=int, help="start of the random numbers (default: a fresh one)")
+    start = parser.add_mutually_exclusive_group()
+    start.add_argument("--resume", action="store_true", help="continue the campaign (the default)")
+    start.add_argument("--fresh", action="store_true", help="start the campaign over; findings stay")
+    parser.add_argument("--disk-mb", type=int, default=2000, metavar="N", help="what the campaign may take (default: 2000)")
+    parser.add_argument("--timeout", type=int, default=engine.TIMEOUT_SECONDS, metavar="N",
+                        help=f"seconds after which an input counts as hanging (default: {engine.TIMEOUT_SECONDS})")
+    parser.add_argument("--slice", type=float, metavar="N", help="seconds that a process runs at a stretch (default: by itself)")
+    parser.add_argument("--campaign", type=Path, default=builds.ROOT / "work" / "campaign", metavar="DIR",
+                        help="where its state is kept (default: work/campaign)")
+    parser.add_argument("--findings", type=Path, default=builds.ROOT / "findings", metavar="DIR",
+                        help="where findings go (default: findings)")
+    parser.add_argument("--binaries", type=Path, metavar="DIR",
+                        help="a build of the libFuzzer targets to use as it is; nothing is built, no coverage is measured")
     arguments = parser.parse_args()
-    if arguments.seconds < 1 or arguments.jobs < 1:
-        parser.error("--seconds and --jobs must be at least 1")
+    if arguments.seconds < 0 or min(arguments.jobs, arguments.disk_mb, arguments.timeout) < 1 or (arguments.slice or 1) < 1:
+        parser.error("--jobs, --disk-mb, --timeout and --slice must be at least 1, --seconds at least 0")
+    if arguments.binaries and arguments.engine in ("afl", "both"):
+        parser.error("--binaries goes with libFuzzer alone")
     arguments.target = [target for target in engine.TARGETS if target in (arguments.target or engine.TARGETS)]
     arguments.seed = arguments.seed if arguments.seed is not None else random.randrange(1, 2**31)
     return arguments
 
 
-class Status:
-    """A line that is kept up to date on a terminal."""
+def choose_engines(arguments):
+    """By default both, if that is possible and worth it; says why not."""
+    if arguments.binaries:
+        return ["libfuzzer"]
+    has_afl = shutil.which("afl-fuzz") and shutil.which("afl-clang-fast")
+    if arguments.engine in ("afl", "both") and not has_afl:
+        sys.stderr.write(f"--engine {arguments.engine}: {NO_AFL}\n")
+        sys.exit(2)
+    if arguments.engine == "afl":
+        return ["afl"]
+    if arguments.engine == "both" or (arguments.engine is None and has_afl and arguments.jobs >= 2):
+        return ["libfuzzer", "afl"]
+    if arguments.engine is None:
+        print("libFuzzer only: " + ("AFL++ wants two jobs; --engine both insists" if has_afl else
+NO_AFL))
+    return ["libfuzzer"]
 
-    def __init__(self):
-        self._live = sys.stdout.isatty()
-        self._shown = 0.0
 
-    def show(self, text):
-        if self._live and time.monotonic() - self._shown >= STATUS_SECONDS:
-            print("\r\x1b[K" + text[: shutil.get_terminal_size().columns - 1], end="", flush=True)
-            self._shown = time.monotonic()
+def make_binaries(arguments, engines):
+    """The build directory of each engine."""
+    if arguments.binaries:
+        return {"libfuzzer": arguments.binaries.resolve()}
+    presets = {"libfuzzer": arguments.build, "afl": "afl"}
+    builds.make_or_exit("release", "rescind")
+    for name in engines:
+        builds.make_or_exit(presets[name])
+    builds.make_or_exit("coverage")
+    return {name: builds.directory(presets[name]) for name in engines}
 
-    def say(self, text):
-        print("\r\x1b[K" * self._live + text, flush=True)
-        self._shown = 0.0
+
+def build_id(rescind):
+    done = subprocess.run([rescind, "--version"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=True)
+    return done.stdout.decode(errors="replace").split("\n")[0].removeprefix("rescind ")
 
 
-class Session:
-    """One run of the fuzzer: which targets, for how long, and what was counted and found."""
-
-    def __init__(self, arguments, work):
-        self.arguments, self.work = arguments, work
-        self.binaries = builds.directory(arguments.build)
-        self.rescind = self.binaries / "rescind"
-        self.status = Status()
-        self.random = random.Random(arguments.seed)
-        self.executions = self.operations = self.processes = 0
-        self.seconds = 0.0
-        self.findings = {}
-        self.interrupted = False
-
-    def corpora(self, target):
-        """The corpus that grows and the seeds, which libFuzzer leaves alone."""
-        return [builds.ROOT / "work" / "corpus" / target, self.work / "seeds" / target]
-
-    def collect_seeds(self, target):
-        kept, seeds = self.corpora(target)
-        kept.mkdir(parents=True, exist_ok=True)
-        seeds.mkdir(parents=True)
-        for source in (f"seeds/{target}", "scenarios", "regress"):
-            for path in sorted((builds.ROOT / "corpus" / source).rglob("*.rsq")):
-                name = hashlib.sha1(bytes(path)).hexdigest()
-                if engine.TARGETS[target].explores == "sequences":
-                    shutil.copy(path, seeds / name)
-                elif re.search(rf"^# geometry: {engine.TARGETS[target].geometry}$", path.read_text(), re.MULTILINE):
-                    engine.pack(self.rescind, path, seeds / name)
-
-    def fuzz(self):
-        started = time.monotonic()
-        end = started + self.arguments.seconds
-        shares = sum(engine.TARGETS[target].share for target in self.arguments.target)
-        while not self.interrupted and (left := end - time.monotonic()) > 1:
-            for target in self.arguments.target:
-                self.fuzz_target(target, min(left, ROUND_SECONDS) * engine.TARGETS[target].share / shares, end)
-        self.seconds = time.monotonic() - started
-
-    def start(self, target, seconds):
-        self.processes += 1
-        return engine.Process(self.binaries / "fuzz" / target, self.rescind, self.work / f"process-{self.processes}",
-                              seconds=seconds, seed=self.random.randrange(1, 2**31), corpora=self.corpora(target),
-                              known=self.findings)
-
-    def fuzz_target(self, target, seconds, end):
-        """Keeps `jobs` processes on a target until the time is up."""
-        until = time.monotonic() + seconds
-        running = [self.start(target, seconds) for _ in range(self.arguments.jobs)]
-        failed_starts = 0
-        try:
-            while running and not self.interrupted and time.monotonic() < until + 1:
-                time.sleep(0.1)
-                self.show(target, running, end)
-                for process in [process for process in running if process.poll() is not None]:
-                    running.remove(process)
-                    left = until - time.monotonic()
-                    failed_starts = 0 if process.counts()[0] > 0 else failed_starts + 1
-                    if failed_starts > FAILED_STARTS_MAX:
-                        sys.exit(f"{target} does not run:\n{process.log.read_text(errors='replace')}")
-                    self.settle(process)
-                    if left > 1:
-                        running.append(self.start(target, left))
-        finally:
-            for process in running:
-                process.stop()
-                self.settle(process)
-
-    def settle(self, process):
-        """Adds up what an ended process did and keeps what it found."""
-        executions, operations = process.counts()
-        self.executions += executions
-        self.operations += operations
-        finding = process.finding()
-        if finding:
-            process.forget_input(self.corpora(process.target))
-            if finding.signature not in self.findings:
-                self.keep(finding)
-        process.discard()
-
-    def keep(self, finding):
-        slug = re.sub(r"[^A-Za-z0-9.]+", "-", finding.signature)[:80].strip("-")
-        path = builds.ROOT / "findings" / f"{slug}-{hashlib.sha1(finding.signature.encode()).hexdigest()[:8]}.rsq"
-        path.parent.mkdir(exist_ok=True)
-        shutil.copy(finding.path, path)
-        path.with_suffix(".log").write_text(finding.log)
-        self.findings[finding.signature] = path
-        self.status.say(f"finding: {finding.signature}\n         {os.path.relpath(path)}")
-
-    def show(self, target, running, end):
-        counts = [process.counts() for process in running]
-        executions = self.executions + sum(count[0] for count in counts)
-        operations = self.operations + sum(count[1] for count in counts)
-        spent = self.arguments.seconds - max(0, end - time.monotonic())
-        corpus = len(os.listdir(self.corpora(target)[0]))
-        self.status.show(f"{spent:.0f}/{self.arguments.seconds} s  {target}  {executions:,} runs  "
-                         f"{operations / max(spent, 1):,.0f} ops/s  corpus {corpus:,}  findings {len(self.findings)}")
+def collect_seeds(session, target):
+    _, seeds = session.corpora(target)
+    seeds.mkdir(parents=True)
+    for source in (f"seeds/{target}", "scenarios", "regress"):
+        for path in sorted((builds.ROOT / "corpus" / source).rglob("*.rsq")):
+            name = hashlib.sha1(bytes(path)).hexdigest()
+            if engine.TARGETS[target].explores == "sequences":
+                shutil.copy(path, seeds / name)
+            elif re.search(rf"^# geometry: {engine.TARGETS[target].geometry}$", path.read_text(), re.MULTILINE):
+                engine.pack(session.rescind, path, seeds / name)
 
 
 def measure_coverage(session):
@@ -183,45 +136,83 @@ def measure_coverage(session):
     return json.loads(report.stdout)["data"][0]["totals"]
 
 
+class OutOfTime(Exception):
+    """Raised by a timer."""
+
+
+def coverage_in_time(session):
+    """None if it takes too long, which after Ctrl-C is soon."""
+
+    def give_up(_number, _frame):
+        raise OutOfTime
+
+    signal.signal(signal.SIGALRM, give_up)
+    signal.alarm(COVERAGE_INTERRUPTED_SECONDS if session.interrupted else COVERAGE_SECONDS)
+    try:
+        return measure_coverage(session)
+    except OutOfTime:
+        session.status.say("no coverage, as replaying the corpora takes too long")
+        return None
+    finally:
+        signal.alarm(0)
+
+
 def print_summary(session, coverage):
     def row(name, text):
         print(f"{name:12}{text}")
 
-    session.status.say("")
-    row("targets", f"{', '.join(session.arguments.target)} ({session.arguments.build}, {session.arguments.jobs} jobs, "
-                   f"seed {session.arguments.seed})")
+    arguments, totals = session.arguments, session.snapshot()
+    row("targets", f"{', '.join(arguments.target)} ({arguments.binaries or arguments.build}, {arguments.jobs} jobs, "
+                   f"{' and '.join(session.binaries)}, seed {arguments.seed})")
     row("executions", f"{session.executions:,} in {session.seconds:.0f} s")
     row("operations", f"{session.operations:,}, {session.operations / max(session.seconds, 0.1):,.0f} a second")
+    row("campaign", f"{totals['executions']:,} executions in {status.duration(sum(target['seconds'] for target in totals['targets'].values()))} "
+                    f"of processes, corpus {sum(target['corpus'] for target in totals['targets'].values()):,}, "
+                    f"{totals['disk_bytes'] / 2**20:.0f} of {arguments.disk_mb} MB")
     if coverage:
         parts = [f"{coverage[kind]['covered']} of {coverage[kind]['count']} {kind} ({coverage[kind]['percent']:.1f} %)"
                  for kind in ("lines", "branches")]
         row("coverage", f"src/kernel: {', '.join(parts)}")
-    row("findings", str(len(session.findings)))
-    for signature, path in sorted(session.findings.items()):
-        print(f"  {signature}\n      build/rescind run {os.path.relpath(path)}")
+    known = len(session.shelf.met) - len(session.shelf.new)
+    row("findings", str(len(session.shelf.met)) + (f", {known} of them known before" if known else ""))
+    for signature, times in sorted(session.shelf.met.items()):
+        print(f"  {signature}" + (f" (met {times:,} times)" if times > 1 else ""))
+        print(f"      {session.shelf.replay_command(signature, session.rescind)}")
+
+
+def take_signals(session):
+    """The first ends the fuzzing, the second the program; what is not settled then, the next run settles."""
+
+    def interrupt(number, _frame):
+        if session.interrupted:
+            sys.exit(128 + number)
+        session.interrupt()
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, interrupt)
 
 
 def main():
     arguments = parse_arguments()
-    builds.make_or_exit("release", "rescind")
-    builds.make_or_exit(arguments.build)
-    builds.make_or_exit("coverage")
-    (builds.ROOT / "work").mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=builds.ROOT / "work", prefix="fuzz-") as work:
-        session = Session(arguments, Path(work))
-
-        def interrupt(number, _frame):
-            if session.interrupted:
-                sys.exit(128 + number)
-            session.interrupted = True
-
+    state = campaign.Campaign(arguments.campaign)
+    binaries = make_binaries(arguments, choose_engines(arguments))
+    rescind = binaries.get("libfuzzer", builds.directory("release")) / "rescind"
+    shown = status.Status(state.directory)
+    session = runner.Runner(arguments, state, findings.Shelf(arguments.findings.resolve()), shown, binaries, rescind,
+                            build_id(rescind))
+    take_signals(session)
+    try:
         for target in arguments.target:
-            session.collect_seeds(target)
-        signal.signal(signal.SIGINT, interrupt)
-        signal.signal(signal.SIGTERM, interrupt)
-        session.fuzz()
-        print_summary(session, measure_coverage(session))
-    return 1 if session.findings else 0
+            collect_seeds(session, target)
+        session.run()
+        print_summary(session, None if arguments.binaries else coverage_in_time(session))
+    except runner.CannotStart as failure:
+        shown.end()
+        sys.stderr.write(f"{failure}\n")
+        return 2
+    finally:
+        state.close()
+    return 1 if session.shelf.met else 0
 
 
 if __name__ == "__main__":
