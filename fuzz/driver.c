@@ -25,7 +25,17 @@ enum {
     SEQUENCES = 3,
 };
 
+/* Where inputs come from: the value of RESCIND_MUTATOR, read once at the start. All but the first are there to be
+ * compared with it (scripts/bench-search). */
+enum mutation {
+    MUTATE_OPERATIONS, /* the default: fresh sequences, and mutation and crossing of operations */
+    MUTATE_RAW,        /* the engine's own mutations of bytes, and nothing else */
+    MUTATE_GENERATE,   /* each time a fresh sequence, whatever the engine holds */
+    MUTATIONS,
+};
+
 static struct {
+    enum mutation mutation;
     struct host_enter host;
     struct harness *harness;
     struct session_counters *counters;
@@ -67,9 +77,22 @@ static void report_finding(struct seq *seq) {
     session_finding(driver.outcome.signature, driver.outcome.report, driver.text, length);
 }
 
+static enum mutation chosen_mutation(const char *wanted) {
+    static const char *const names[MUTATIONS] = {"operations", "raw", "generate"};
+    unsigned int at = 0;
+    while (wanted && at < MUTATIONS && strcmp(wanted, names[at]) != 0)
+        at++;
+    if (at == MUTATIONS) {
+        fprintf(stderr, "rescind: RESCIND_MUTATOR is operations, raw or generate, not %s\n", wanted);
+        exit(2);
+    }
+    return (enum mutation)at;
+}
+
 int LLVMFuzzerInitialize(int *argc, char ***argv) {
     (void)argc;
     (void)argv;
+    driver.mutation = chosen_mutation(getenv("RESCIND_MUTATOR"));
     driver.counters = session_start();
     driver.harness = host_harness_new(&driver.host, fuzz_target.kernel, fuzz_target.mappings, &oracle_policy_exact);
     if (!driver.harness) {
@@ -94,10 +117,12 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsi
     struct seq_random random;
     seq_random_seed(&random, seed);
     uint32_t max_ops = ops_in(max_size);
-    if (max_ops == 0 || (size > 0 && seq_random_below(&random, RAW_ONE_IN) == 0))
+    bool generates = driver.mutation == MUTATE_GENERATE;
+    if (max_ops == 0 || driver.mutation == MUTATE_RAW ||
+        (!generates && size > 0 && seq_random_below(&random, RAW_ONE_IN) == 0))
         return LLVMFuzzerMutate(data, size, max_size);
     struct seq seq = decode(0, data, size);
-    if (seq.count == 0 || seq_random_below(&random, FRESH_ONE_IN) == 0) {
+    if (generates || seq.count == 0 || seq_random_below(&random, FRESH_ONE_IN) == 0) {
         uint32_t most = max_ops < FRESH_OPS_MAX ? max_ops : FRESH_OPS_MAX;
         seq_generate(&seq, &random, &fuzz_target.profile, 1 + (uint32_t)seq_random_below(&random, most));
     } else {
@@ -111,8 +136,8 @@ size_t LLVMFuzzerCustomCrossOver(const uint8_t *a, size_t a_size, const uint8_t 
     struct seq_random random;
     seq_random_seed(&random, seed);
     uint32_t max_ops = ops_in(max_size);
-    if (max_ops == 0)
-        return 0;
+    if (max_ops == 0 || driver.mutation != MUTATE_OPERATIONS)
+        return 0; /* the engine takes another mutation */
     struct seq first = decode(0, a, a_size);
     struct seq second = decode(1, b, b_size);
     struct seq crossed = sequence_in(2);
