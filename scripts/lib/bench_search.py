@@ -48,7 +48,7 @@ def parse_arguments():
     parser.add_argument("--seeds", type=int, default=5, metavar="N", help="searches of each sort (default: 5)")
     parser.add_argument("--mode", action="append", choices=list(MODES), help="this way only; may be repeated")
     parser.add_argument("--budget", type=int, default=200_000, metavar="N", help="executions of a search (default: 200000)")
-    parser.add_argument("--cpu-seconds", type=int, default=20, metavar="N", help="processor time of a search (default: 20)")
+    parser.add_argument("--cpu-seconds", type=int, default=60, metavar="N", help="processor time of a search (default: 60)")
     parser.add_argument("--results", type=Path, default=builds.ROOT / "work" / "search.jsonl", metavar="FILE",
                         help="default: work/search.jsonl")
     parser.add_argument("--report", action="store_true", help="print the table instead of searching")
