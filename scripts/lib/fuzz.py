@@ -5,19 +5,18 @@ Exit status: 0 no finding, 1 findings, 2 usage error or a failed build. Ctrl-C e
 
 import argparse
 import hashlib
-import json
 import os
 import random
 import re
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
 import builds
+import coverage
 import engine
 
 ROUND_SECONDS = 600  # each target gets its share of every round
@@ -164,26 +163,17 @@ def measure_coverage(session):
     targets = [target for target in session.arguments.target if engine.TARGETS[target].explores == "kernel"]
     if not targets:
         return None
-    known = session.work / "known"
-    known.write_text("*\n")
-    binaries = [builds.directory("coverage") / "fuzz" / target for target in targets]
-    profiles = [session.work / f"{target}.profraw" for target in targets]
-    for target, binary, profile in zip(targets, binaries, profiles):
-        environment = os.environ | {"LLVM_PROFILE_FILE": str(profile), "RESCIND_KNOWN": str(known)}
-        done = subprocess.run([binary, "-runs=0", *session.corpora(target)], env=environment, cwd=session.work,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        if done.returncode != 0:
-            session.status.say(f"no coverage, as the corpus of {target} crashes:\n{done.stdout.decode(errors='replace')}")
-            return None
-    merged = session.work / "profile"
-    subprocess.run(["llvm-profdata", "merge", *profiles, "-o", merged], check=True)
-    objects = [str(binaries[0])] + [word for binary in binaries[1:] for word in ("-object", str(binary))]
-    report = subprocess.run(["llvm-cov", "export", "-summary-only", "-instr-profile", merged, *objects], check=True,
-                            stdout=subprocess.PIPE)
-    return json.loads(report.stdout)["data"][0]["totals"]
+    measurement = coverage.Measurement(session.work)
+    try:
+        for target in targets:
+            measurement.replay(target, *session.corpora(target))
+    except coverage.Crashed as crash:
+        session.status.say(f"no coverage: {crash}")
+        return None
+    return measurement.totals()
 
 
-def print_summary(session, coverage):
+def print_summary(session, covered):
     def row(name, text):
         print(f"{name:12}{text}")
 
@@ -192,10 +182,8 @@ def print_summary(session, coverage):
                    f"seed {session.arguments.seed})")
     row("executions", f"{session.executions:,} in {session.seconds:.0f} s")
     row("operations", f"{session.operations:,}, {session.operations / max(session.seconds, 0.1):,.0f} a second")
-    if coverage:
-        parts = [f"{coverage[kind]['covered']} of {coverage[kind]['count']} {kind} ({coverage[kind]['percent']:.1f} %)"
-                 for kind in ("lines", "branches")]
-        row("coverage", f"src/kernel: {', '.join(parts)}")
+    if covered:
+        row("coverage", f"src/kernel: {coverage.describe(covered)}")
     row("findings", str(len(session.findings)))
     for signature, path in sorted(session.findings.items()):
         print(f"  {signature}\n      build/rescind run {os.path.relpath(path)}")
