@@ -104,8 +104,8 @@ def measure(measurement, directories):
             continue
         folder = measurement.work / "inputs" / target
         folder.mkdir(parents=True)
-        for number, path in enumerate([*inputs.raw_seeds(target), *inputs.kept(directories, target)]):
-            shutil.copy(path, folder / str(number))
+        for number, content in enumerate([*inputs.raw_seeds(target), *inputs.kept(directories, target)]):
+            (folder / str(number)).write_bytes(content)
         measurement.replay(target, folder)
 
 

@@ -1,8 +1,11 @@
-"""The inputs of fuzz targets: what engines have kept in directories, and what corpus/seeds/<target> ships."""
+"""The inputs of fuzz targets: what corpus/ ships, and what engines have kept in directories."""
+
+import re
 
 import builds
 import engine
 
+OPERATION_BYTES = 16  # SEQ_OP_BYTES of src/seq/seq.h
 SEEDS = builds.ROOT / "corpus" / "seeds"
 KEPT = [builds.ROOT / "work" / name for name in ("corpus", "campaign")]  # where scripts/fuzz leaves what it keeps
 
@@ -15,16 +18,32 @@ def is_input(path, below):
 
 
 def kept(directories, target):
-    """Paths of what is below a directory called like the target in any of the directories, or is one of them."""
+    """The different inputs, in an order of their own, below whatever is called like the target in the directories."""
+    found = set()
     for directory in directories:
-        for path in sorted(directory.rglob("*")):
+        for path in directory.rglob("*"):
             if path.is_file() and target in path.relative_to(directory.parent).parts[:-1] and is_input(path, directory):
-                yield path
+                try:
+                    found.add(path.read_bytes()[: longest(target)])
+                except FileNotFoundError:
+                    pass  # an engine that runs has replaced it
+    return sorted(found)
+
+
+def shared():
+    """Sequences that every target with a use for them starts from."""
+    return [path for source in ("scenarios", "regress") for path in sorted((builds.ROOT / "corpus" / source).rglob("*.rsq"))]
+
+
+def is_for(target, path):
+    """Whether a target can read a sequence: packed, in its geometry, or as text."""
+    kind = engine.TARGETS[target]
+    return kind.explores == "sequences" or bool(re.search(rf"^# geometry: {kind.geometry}$", path.read_text(), re.MULTILINE))
 
 
 def raw_seeds(target):
     """Shipped inputs that are no sequences."""
-    return [path for path in sorted((SEEDS / target).glob("*")) if path.suffix != ".rsq"]
+    return [path.read_bytes() for path in sorted((SEEDS / target).glob("*")) if path.suffix != ".rsq"]
 
 
 def longest(target):
