@@ -37,7 +37,7 @@ import faults
 BUILD = "fuzz-plain"  # a finding of the oracle is one without sanitizers too, and comes sooner
 MODES = {"random": "generate", "raw": "raw", "operations": "operations"}  # and RESCIND_MUTATOR
 TITLES = {"random": "random generation", "raw": "libFuzzer, raw bytes", "operations": "libFuzzer, operation mutator"}
-CRASHED = 77  # libFuzzer's exit status
+CRASHED = (77, 1)  # exit statuses of libFuzzer, and of the sanitizer that catches bad addresses in any build
 NICE = 10
 
 
@@ -98,9 +98,12 @@ def commit():
     return done.stdout.decode().strip()
 
 
-def signature_in(log):
-    match = re.search(r"^rescind: finding (.*)$", log, re.MULTILINE) or re.search(r"^SUMMARY: (.*)$", log, re.MULTILINE)
-    return match[1] if match else "crash"
+def finding_in(log):
+    """The signature, and whether the execution that failed has been counted: one that crashed has not."""
+    if match := re.search(r"^rescind: finding (.*)$", log, re.MULTILINE):
+        return match[1], True
+    match = re.search(r"^SUMMARY: \S+ (\S+) \S*?([^/ ]+ in \w+)$", log, re.MULTILINE)
+    return f"{match[1]} {match[2]}" if match else "", False
 
 
 def limits(cpu_seconds):
@@ -123,10 +126,11 @@ def run(binary, mode, seed, arguments, directory):
         _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     text = log.read_text(errors="replace")
-    if process.returncode not in (0, CRASHED, -signal.SIGXCPU, -signal.SIGKILL):
-        sys.exit(f"{binary.name} ended with {process.returncode}:\n{text}")
     executions, _ = engine.COUNTERS.unpack(counters.read_bytes())
-    return executions, usage.ru_utime + usage.ru_stime, signature_in(text) if process.returncode == CRASHED else ""
+    signature, counted = finding_in(text) if process.returncode in CRASHED else ("", True)
+    if not signature and process.returncode not in (0, -signal.SIGXCPU, -signal.SIGKILL):
+        raise RuntimeError(f"{binary.name} ended with {process.returncode}:\n{text}")
+    return executions + (not counted), usage.ru_utime + usage.ru_stime, signature
 
 
 def search_fault(tree, fault, missing, arguments, results):
