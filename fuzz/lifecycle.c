@@ -3,10 +3,7 @@
  */
 #include "driver.h"
 
-extern const struct rescind_target rescind_target_small;
-
 const struct fuzz_target fuzz_target = {
-    .kernel = &rescind_target_small,
     .geometry = &seq_geometry_small,
     .profile = {.operations = 1u << SEQ_CREATE_PD | 1u << SEQ_CREATE_OBJECT | 1u << SEQ_DESTROY_PD |
                               1u << SEQ_DELEGATE | 1u << SEQ_GRANT | 1u << SEQ_REVOKE},

@@ -3,10 +3,7 @@
  */
 #include "driver.h"
 
-extern const struct rescind_target rescind_target_small;
-
 const struct fuzz_target fuzz_target = {
-    .kernel = &rescind_target_small,
     .geometry = &seq_geometry_small,
     .profile = {.operations = (1u << SEQ_CODES) - 1, .cpus = 2},
     .mappings = 1u << 14,
