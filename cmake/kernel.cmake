@@ -16,7 +16,8 @@ function(rescind_kernel geometry)
     set(object "${PROJECT_BINARY_DIR}/kernel_${geometry}.o")
     add_custom_command(OUTPUT "${object}"
         COMMAND "${RELOCATABLE_LD}" -r --force-group-allocation -o "${object}" $<TARGET_OBJECTS:${parts}>
-        COMMAND "${RELOCATABLE_OBJCOPY}" --keep-global-symbol=rescind_target_${geometry} "${object}"
+        COMMAND "${RELOCATABLE_OBJCOPY}" --keep-global-symbol=rescind_target_${geometry}
+            --keep-global-symbol=__llvm_profile_counter_bias "${object}"
         DEPENDS ${parts} $<TARGET_OBJECTS:${parts}>
         COMMAND_EXPAND_LISTS VERBATIM)
     add_custom_target(kernel_${geometry}_object DEPENDS "${object}")

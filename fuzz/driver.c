@@ -13,6 +13,7 @@
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max_size);
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned int seed);
 size_t LLVMFuzzerCustomCrossOver(const uint8_t *a, size_t a_size, const uint8_t *b, size_t b_size, uint8_t *out,
                                  size_t max_size, unsigned int seed);
@@ -22,9 +23,19 @@ enum {
     TEXT_BYTES = (MUTATION_MAX_OPS + 16) * 2 * SEQ_TEXT_MAX,
 };
 
+/* Where libFuzzer's inputs come from: the value of RESCIND_MUTATOR, read once at the start. All but the first are there
+ * to be compared with it (scripts/bench-search). */
+enum inputs {
+    INPUTS_OPERATIONS, /* the default, of mutation.c */
+    INPUTS_RAW,        /* the engine's own mutations of bytes, and nothing else */
+    INPUTS_GENERATE,   /* each time a fresh sequence, whatever the engine holds */
+    INPUTS_KINDS,
+};
+
 extern const struct rescind_target FUZZ_KERNEL;
 
 static struct {
+    enum inputs inputs;
     struct host_enter host;
     struct harness *harness;
     struct session_counters *counters;
@@ -50,9 +61,22 @@ static void report_finding(struct seq *seq) {
     session_finding(driver.outcome.signature, driver.outcome.report, driver.text, length);
 }
 
+static enum inputs chosen_inputs(const char *wanted) {
+    static const char *const names[INPUTS_KINDS] = {"operations", "raw", "generate"};
+    unsigned int at = 0;
+    while (wanted && at < INPUTS_KINDS && strcmp(wanted, names[at]) != 0)
+        at++;
+    if (at == INPUTS_KINDS) {
+        fprintf(stderr, "rescind: RESCIND_MUTATOR is operations, raw or generate, not %s\n", wanted);
+        exit(2);
+    }
+    return (enum inputs)at;
+}
+
 int LLVMFuzzerInitialize(int *argc, char ***argv) {
     (void)argc;
     (void)argv;
+    driver.inputs = chosen_inputs(getenv("RESCIND_MUTATOR"));
     driver.counters = session_start();
     driver.harness = host_harness_new(&driver.host, &FUZZ_KERNEL, fuzz_target.mappings, &oracle_policy_exact);
     if (!driver.harness) {
@@ -75,10 +99,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned int seed) {
     enum mutation_kind kind;
+    if (driver.inputs == INPUTS_RAW)
+        return LLVMFuzzerMutate(data, size, max_size);
+    if (driver.inputs == INPUTS_GENERATE)
+        size = 0; /* nothing to change: a fresh sequence */
     return mutation_next(seeded(seed), data, size, max_size, &kind);
 }
 
 size_t LLVMFuzzerCustomCrossOver(const uint8_t *a, size_t a_size, const uint8_t *b, size_t b_size, uint8_t *out,
                                  size_t max_size, unsigned int seed) {
+    if (driver.inputs != INPUTS_OPERATIONS)
+        return 0; /* the engine takes another mutation */
     return mutation_cross(seeded(seed), a, a_size, b, b_size, out, max_size);
 }

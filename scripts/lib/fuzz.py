@@ -8,7 +8,6 @@ Exit status: 0 no finding in this run, 1 findings, 2 usage error, a failed build
 
 import argparse
 import hashlib
-import json
 import os
 import random
 import re
@@ -20,6 +19,7 @@ from pathlib import Path
 
 import builds
 import campaign
+import coverage
 import engine
 import findings
 import runner
@@ -117,23 +117,14 @@ def measure_coverage(session):
     targets = [target for target in session.arguments.target if engine.TARGETS[target].explores == "kernel"]
     if not targets:
         return None
-    known = session.work / "known"
-    known.write_text("*\n")
-    binaries = [builds.directory("coverage") / "fuzz" / target for target in targets]
-    profiles = [session.work / f"{target}.profraw" for target in targets]
-    for target, binary, profile in zip(targets, binaries, profiles):
-        environment = os.environ | {"LLVM_PROFILE_FILE": str(profile), "RESCIND_KNOWN": str(known)}
-        done = subprocess.run([binary, "-runs=0", *session.corpora(target)], env=environment, cwd=session.work,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        if done.returncode != 0:
-            session.status.say(f"no coverage, as the corpus of {target} crashes:\n{done.stdout.decode(errors='replace')}")
-            return None
-    merged = session.work / "profile"
-    subprocess.run(["llvm-profdata", "merge", *profiles, "-o", merged], check=True)
-    objects = [str(binaries[0])] + [word for binary in binaries[1:] for word in ("-object", str(binary))]
-    report = subprocess.run(["llvm-cov", "export", "-summary-only", "-instr-profile", merged, *objects], check=True,
-                            stdout=subprocess.PIPE)
-    return json.loads(report.stdout)["data"][0]["totals"]
+    measurement = coverage.Measurement(session.work)
+    try:
+        for target in targets:
+            measurement.replay(target, *session.corpora(target))
+    except coverage.Crashed as crash:
+        session.status.say(f"no coverage: {crash}")
+        return None
+    return measurement.totals()
 
 
 class OutOfTime(Exception):
@@ -157,7 +148,7 @@ def coverage_in_time(session):
         signal.alarm(0)
 
 
-def print_summary(session, coverage):
+def print_summary(session, covered):
     def row(name, text):
         print(f"{name:12}{text}")
 
@@ -169,10 +160,8 @@ def print_summary(session, coverage):
     row("campaign", f"{totals['executions']:,} executions in {status.duration(sum(target['seconds'] for target in totals['targets'].values()))} "
                     f"of processes, corpus {sum(target['corpus'] for target in totals['targets'].values()):,}, "
                     f"{totals['disk_bytes'] / 2**20:.0f} of {arguments.disk_mb} MB")
-    if coverage:
-        parts = [f"{coverage[kind]['covered']} of {coverage[kind]['count']} {kind} ({coverage[kind]['percent']:.1f} %)"
-                 for kind in ("lines", "branches")]
-        row("coverage", f"src/kernel: {', '.join(parts)}")
+    if covered:
+        row("coverage", f"src/kernel: {coverage.describe(covered)}")
     known = len(session.shelf.met) - len(session.shelf.new)
     row("findings", str(len(session.shelf.met)) + (f", {known} of them known before" if known else ""))
     for signature, times in sorted(session.shelf.met.items()):

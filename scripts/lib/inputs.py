@@ -1,83 +1,51 @@
-"""Finds what looks like an input of a fuzzer or a sequence below some paths, whatever else lies there.
+"""The inputs of fuzz targets: what corpus/ ships, and what engines have kept in directories."""
 
-Text and packed sequences say what they are; anything else is taken for bare operations, as fuzzers keep them, in the
-form of the fuzz target whose name is part of the path.
-"""
+import re
 
-import os
-import stat
-from dataclasses import dataclass
-from pathlib import Path
-
+import builds
 import engine
 
-BYTES_MAX = 4 << 20  # as rescind reads
-TEXT_START = b"# rescind:"
-PACKED_START = b"\x8frseq\r\n\x1a"
-# Of what fuzzers leave lying about, what is no input.
-NOT_INPUTS = {"README.txt", "fuzzer_stats", "fuzz_bitmap", "plot_data", "cmdline", "fuzzer_setup", "target_hash", "known.tsv"}
-NOT_SUFFIXES = {".log", ".json", ".jsonl", ".html", ".svg", ".txt", ".sh", ".tsv", ".xml", ".md"}
+OPERATION_BYTES = 16  # SEQ_OP_BYTES of src/seq/seq.h
+SEEDS = builds.ROOT / "corpus" / "seeds"
+KEPT = [builds.ROOT / "work" / name for name in ("corpus", "campaign")]  # where scripts/fuzz leaves what it keeps
 
 
-@dataclass
-class Input:
-    path: Path
-    form: str  # "sequence" (text or packed), or "raw"
-    target: str  # fuzz target, of raw ones
+def is_input(path, below):
+    """AFL++ keeps more than inputs: findings, hidden directories, and files of its own beside fuzzer_stats."""
+    parts = path.relative_to(below).parts
+    return not ({"crashes", "hangs"} & set(parts) or any(part.startswith(".") for part in parts) or
+                (path.parent / "fuzzer_stats").exists())
 
 
-@dataclass
-class Skipped:
-    path: Path
-    why: str
+def kept(directories, target):
+    """The different inputs, in an order of their own, below whatever is called like the target in the directories."""
+    found = set()
+    for directory in directories:
+        for path in directory.rglob("*"):
+            if path.is_file() and target in path.relative_to(directory.parent).parts[:-1] and is_input(path, directory):
+                try:
+                    found.add(path.read_bytes()[: longest(target)])
+                except FileNotFoundError:
+                    pass  # an engine that runs has replaced it
+    return sorted(found)
 
 
-def target_of(path, fallback):
-    """The last part of the path that is a fuzz target's name."""
-    for part in reversed(path.parts):
-        if part in engine.TARGETS:
-            return part
-    return fallback
+def shared():
+    """Sequences that every target with a use for them starts from."""
+    return [path for source in ("scenarios", "regress") for path in sorted((builds.ROOT / "corpus" / source).rglob("*.rsq"))]
 
 
-def _classify(path, fallback):
-    try:
-        state = path.lstat()
-        if stat.S_ISLNK(state.st_mode):
-            return Skipped(path, "a symbolic link")
-        if not stat.S_ISREG(state.st_mode):
-            return Skipped(path, "no regular file")
-        if state.st_size == 0:
-            return Skipped(path, "empty")
-        if state.st_size > BYTES_MAX:
-            return Skipped(path, f"larger than {BYTES_MAX} bytes")
-        with path.open("rb") as file:
-            start = file.read(16)
-    except OSError as error:
-        return Skipped(path, error.strerror)
-    form = "sequence" if start.startswith((TEXT_START, PACKED_START)) or path.suffix == ".rsq" else "raw"
-    return Input(path, form, target_of(path.absolute().parent, fallback))
+def is_for(target, path):
+    """Whether a target can read a sequence: packed, in its geometry, or as text."""
+    kind = engine.TARGETS[target]
+    return kind.explores == "sequences" or bool(re.search(rf"^# geometry: {kind.geometry}$", path.read_text(), re.MULTILINE))
 
 
-def _files(directory):
-    """Regular-looking files below, sorted; directories that cannot be read are told as Skipped."""
-    broken = []
-    for folder, folders, names in os.walk(directory, onerror=lambda error: broken.append(
-            Skipped(Path(error.filename), error.strerror)), followlinks=False):
-        folders.sort()
-        for name in sorted(names):
-            if name not in NOT_INPUTS and Path(name).suffix not in NOT_SUFFIXES:
-                yield Path(folder) / name
-    yield from broken
+def raw_seeds(target):
+    """Shipped inputs that are no sequences."""
+    return [path.read_bytes() for path in sorted((SEEDS / target).glob("*")) if path.suffix != ".rsq"]
 
 
-def collect(paths, fallback):
-    """(inputs, skipped) of files as given and of everything below directories."""
-    inputs, skipped = [], []
-    for path in paths:
-        path = Path(path)
-        found = _files(path) if path.is_dir() and not path.is_symlink() else [path]
-        for entry in found:
-            entry = entry if isinstance(entry, Skipped) else _classify(entry, fallback)
-            (inputs if isinstance(entry, Input) else skipped).append(entry)
-    return inputs, skipped
+def longest(target):
+    """Bytes of an input that the target looks at."""
+    return int(next(option.split("=")[1] for option in engine.options_of(target) if option.startswith("-max_len=")))

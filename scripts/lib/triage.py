@@ -23,8 +23,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import builds
+import crashes
 import engine
-import inputs
 import junit
 import page
 import traces
@@ -80,7 +80,7 @@ def parse_arguments():
 class Case:
     """An input, and what came of its runs."""
 
-    origin: inputs.Input
+    origin: crashes.Input
     sequence: Path  # as text
     rescind: Path  # that it fails with
     signatures: list = field(default_factory=list)  # one a run; None: all agree
@@ -339,14 +339,14 @@ def print_finding(finding, known, trace):
 
 def collect(arguments, work, progress):
     """The inputs as text; what could not be taken is told at once."""
-    found, skipped = inputs.collect(arguments.path, arguments.fuzz_target)
+    found, skipped = crashes.collect(arguments.path, arguments.fuzz_target)
     cases = []
     for number, entry in enumerate(found):
         progress.show(f"reading {number + 1} of {len(found)}")
         sequence = work / f"{number:06}.rsq"
         wrong = to_text(arguments.build / "rescind", entry, sequence)
         if wrong:
-            skipped.append(inputs.Skipped(entry.path, wrong))
+            skipped.append(crashes.Skipped(entry.path, wrong))
         else:
             cases.append(Case(entry, sequence, arguments.build / "rescind"))
     progress.hide()

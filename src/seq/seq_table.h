@@ -300,6 +300,9 @@ void seq_clip(const struct seq_geometry *geometry, struct seq_op *op);
 /* The operation table of docs/sequences.md; the length as of seq_print. */
 size_t seq_describe(char *text, size_t size);
 
+/* fuzz/text.dict: every word of the table, in the form that libFuzzer and AFL++ read; likewise. */
+size_t seq_dictionary(char *text, size_t size);
+
 /*
  * Units charged for an operation against seq_profile.unit_budget. `delegated` is what all delegates so far may have
  * mapped: no revoke or grant can touch more. Ranges larger than the space are refused by the kernel and cost nothing.

@@ -1750,11 +1750,11 @@ static void long_sequences_shrink(void **state) {
 
 /* ---- documentation ---- */
 
-static char *read_documentation(void) {
-    FILE *file = fopen("docs/sequences.md", "r");
+static char *read_source(const char *path) {
+    FILE *file = fopen(path, "r");
     char *text = calloc(1, TEXT);
     if (!file || !text)
-        fail_msg("docs/sequences.md: to be run in the root of the source tree");
+        fail_msg("%s: to be run in the root of the source tree", path);
     size_t length = fread(text, 1, TEXT - 1, file);
     text[length] = '\0';
     fclose(file);
@@ -1763,15 +1763,44 @@ static char *read_documentation(void) {
 
 static void documented_table_is_the_table(void **state) {
     struct rig *rig = *state;
-    char *text = read_documentation();
+    char *text = read_source("docs/sequences.md");
     assert_in_range(seq_describe(rig->text, sizeof(rig->text)), 1, sizeof(rig->text) - 1);
     assert_non_null(strstr(text, rig->text));
     free(text);
 }
 
+/* After a change of the table the file is to be what is printed here. */
+static void dictionary_is_of_the_table(void **state) {
+    struct rig *rig = *state;
+    char *text = read_source("fuzz/text.dict");
+    assert_in_range(seq_dictionary(rig->text, sizeof(rig->text)), 1, sizeof(rig->text) - 1);
+    assert_string_equal(text, rig->text);
+    free(text);
+}
+
+static void dictionary_has_every_word(void **state) {
+    struct rig *rig = *state;
+    char entry[64];
+    seq_dictionary(rig->text, sizeof(rig->text));
+    for (uint32_t code = 0; code < SEQ_CODES; code++) {
+        const struct seq_operation *operation = &seq_operations[code];
+        snprintf(entry, sizeof(entry), "\n\"%s\"\n", operation->name);
+        assert_non_null(strstr(rig->text, entry));
+        for (uint32_t i = 0; i < operation->field_count; i++) {
+            const char *const *words = seq_types[operation->fields[i].type].words;
+            snprintf(entry, sizeof(entry), "\n\"%s=\"\n", operation->fields[i].key);
+            assert_true(!operation->fields[i].key[0] || strstr(rig->text, entry));
+            for (uint32_t value = 0; words && value < 4; value++) {
+                snprintf(entry, sizeof(entry), "\n\"%s\"\n", words[value] ? words[value] : "none");
+                assert_non_null(strstr(rig->text, entry));
+            }
+        }
+    }
+}
+
 static void documented_examples_parse(void **state) {
     struct rig *rig = *state;
-    char *text = read_documentation();
+    char *text = read_source("docs/sequences.md");
     uint32_t examples_found = 0;
     for (char *at = strstr(text, "```rsq\n"); at; at = strstr(at, "```rsq\n")) {
         at += strlen("```rsq\n");
@@ -1860,6 +1889,8 @@ int main(void) {
         TEST(budget_and_memo_are_used),
         TEST(long_sequences_shrink),
         TEST(documented_table_is_the_table),
+        TEST(dictionary_is_of_the_table),
+        TEST(dictionary_has_every_word),
         TEST(documented_examples_parse),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
