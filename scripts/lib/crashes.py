@@ -10,12 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import engine
+import storage
 
 BYTES_MAX = 4 << 20  # as rescind reads
 TEXT_START = b"# rescind:"
 PACKED_START = b"\x8frseq\r\n\x1a"
 # Of what fuzzers leave lying about, what is no input.
 NOT_INPUTS = {"README.txt", "fuzzer_stats", "fuzz_bitmap", "plot_data", "cmdline", "fuzzer_setup", "target_hash", "known.tsv"}
+# Of the folder of a finding, the first of these that is there: what else lies in it was made of that.
+OF_FINDING = ("found.rsq", "input.bin", "sequence.rsq")
 NOT_SUFFIXES = {".log", ".json", ".jsonl", ".html", ".svg", ".txt", ".sh", ".tsv", ".xml", ".md"}
 
 
@@ -33,8 +36,9 @@ class Skipped:
 
 
 def target_of(path, fallback):
-    """The last part of the path that is a fuzz target's name."""
-    for part in reversed(path.parts):
+    """What the finding's meta.json says, or the last part of the path that is a fuzz target's name."""
+    meta = storage.read_json(path.parent / "meta.json") or {}
+    for part in (meta.get("target"), *reversed(path.absolute().parent.parts)):
         if part in engine.TARGETS:
             return part
     return fallback
@@ -56,7 +60,7 @@ def _classify(path, fallback):
     except OSError as error:
         return Skipped(path, error.strerror)
     form = "sequence" if start.startswith((TEXT_START, PACKED_START)) or path.suffix == ".rsq" else "raw"
-    return Input(path, form, target_of(path.absolute().parent, fallback))
+    return Input(path, form, target_of(path, fallback))
 
 
 def _files(directory):
@@ -65,6 +69,8 @@ def _files(directory):
     for folder, folders, names in os.walk(directory, onerror=lambda error: broken.append(
             Skipped(Path(error.filename), error.strerror)), followlinks=False):
         folders.sort()
+        if "meta.json" in names:
+            names = [name for name in OF_FINDING if name in names][:1]
         for name in sorted(names):
             if name not in NOT_INPUTS and Path(name).suffix not in NOT_SUFFIXES:
                 yield Path(folder) / name

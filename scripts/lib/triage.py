@@ -25,8 +25,10 @@ from pathlib import Path
 import builds
 import crashes
 import engine
+import findings
 import junit
 import page
+import storage
 import traces
 
 RUNS = 3
@@ -171,12 +173,6 @@ def read_known(directory):
     return known
 
 
-def slug(signature):
-    """The name of a signature's folder, as scripts/fuzz names it."""
-    words = re.sub(r"[^A-Za-z0-9.]+", "-", signature)[:80].strip("-")
-    return f"{words}-{hashlib.sha1(signature.encode()).hexdigest()[:8]}"
-
-
 # ---- one finding ----
 
 
@@ -308,12 +304,10 @@ def record(finding, version):
     seen = set(meta.get("inputs", ()))
     for case in finding.cases:
         seen.add(hashlib.sha1(case.origin.path.read_bytes()).hexdigest())
-    meta.update({"signature": finding.signature, "build": version, "operations": finding.operations,
-                 "inputs": sorted(seen), "targets": finding.verdicts})
-    meta.setdefault("first_build", version)
-    temporary = path.with_suffix(".new")
-    temporary.write_text(json.dumps(meta, indent=1) + "\n")
-    temporary.replace(path)
+    meta.setdefault("signature", finding.signature)
+    meta.setdefault("build", version)
+    meta.update({"operations": finding.operations, "inputs": sorted(seen), "verdicts": finding.verdicts})
+    storage.write_whole(path, json.dumps(meta, indent=1) + "\n")
 
 
 # ---- the table ----
@@ -375,7 +369,7 @@ def triage(arguments, work):
     found = []
     for number, (signature, members) in enumerate(sorted(sorted_cases.items())):
         progress.show(f"finding {number + 1} of {len(sorted_cases)}: {signature}")
-        finding = Finding(signature, members, arguments.findings / slug(signature), signature not in known)
+        finding = Finding(signature, members, arguments.findings / findings.name_of(signature), signature not in known)
         trace = settle(finding, arguments, work, version)
         progress.hide()
         print_finding(finding, known, trace)
@@ -402,7 +396,7 @@ def header(sequence, values):
 
 
 def promote(arguments):
-    folder = arguments.findings / slug(arguments.promote)
+    folder = arguments.findings / findings.name_of(arguments.promote)
     sequence = folder / "sequence.rsq"
     if not sequence.exists():
         print(f"{folder} has no sequence.rsq: run scripts/triage on the inputs first", file=sys.stderr)
@@ -424,7 +418,7 @@ def promote(arguments):
     date = subprocess.run(["git", "-C", builds.ROOT, "log", "-1", "--format=%cs"], stdout=subprocess.PIPE,
                           check=True).stdout.decode().strip()
     text = header(sequence, {
-        "title": arguments.title or f"once failed with {arguments.promote}"[:190], "origin": f"fuzzing, {meta['first_build']}",
+        "title": arguments.title or f"once failed with {arguments.promote}"[:190], "origin": f"fuzzing, {meta['build']}",
         "date": date, "check": now or arguments.promote,
         "fixed-in": "" if now else commit_of(rescind).split()[-1], "expected": "fail" if now else ""})
     output.write_text(text)
