@@ -9,6 +9,7 @@ Exit status: 0 all killed (--control: all silent), 1 not so, 2 usage error or a 
 
 import argparse
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -27,6 +28,7 @@ import engine
 FAULTS = builds.ROOT / "faults"
 KERNEL = Path("src/kernel")
 SHRINK_SECONDS = 120
+KILLS = builds.ROOT / "work" / "faults" / "kills.jsonl"
 
 
 def parse_arguments():
@@ -222,6 +224,14 @@ def print_search(found):
           f"{found.operations or '-':>4}  {found.signature}", flush=True)
 
 
+def note_search(found, arguments):
+    """For scripts/report: one JSON object a line; of several for a fault the last counts."""
+    kill = {"fault": found.fault.id, "result": found.result, "signature": found.signature, "executions": found.executions,
+            "seconds": round(found.seconds, 1), "operations": found.operations, "seed": arguments.seed}
+    with KILLS.open("a") as file:
+        file.write(json.dumps(kill) + "\n")
+
+
 def search_all(arguments):
     print(f"seed {arguments.seed}, at most {arguments.seconds} s each, {arguments.build}")
     print(f"{'fault':33} {'result':11} {'expected':8} {'executions':>11} {'seconds':>7} {'ops':>4}  signature")
@@ -236,6 +246,8 @@ def search_all(arguments):
             searches = []
             for found in pool.map(lambda fault: search(local.tree, fault, arguments, Path(work)), arguments.faults):
                 print_search(found)
+                if found.fault.patch:
+                    note_search(found, arguments)
                 searches.append(found)
     killed = sum(found.killed() for found in searches)
     if arguments.control:
@@ -305,7 +317,7 @@ def replay_all(arguments):
 
 def main():
     arguments = parse_arguments()
-    (builds.ROOT / "work").mkdir(exist_ok=True)
+    KILLS.parent.mkdir(parents=True, exist_ok=True)
     try:
         return replay_all(arguments) if arguments.replay else search_all(arguments)
     except builds.BuildFailed as failure:

@@ -1,6 +1,6 @@
 """The page of one finding: steps through its sequence, with the forest, the page tables and the TLBs of each step.
 
-One file that needs nothing else: scripts/page/finding.{css,js} go into it.
+One file that needs nothing else: scripts/page/page.css and finding.js go into it.
 """
 
 import html
@@ -94,7 +94,7 @@ def finding(trace, title, commands):
         "COMMANDS": _cell("\n".join(commands)),
         "OPERATIONS": _operations(trace),
         "FOREST": drawing.svg,
-        "CSS": (PARTS / "finding.css").read_text(),
+        "CSS": (PARTS / "page.css").read_text(),
         "JS": (PARTS / "finding.js").read_text(),
         "STEPS": json.dumps(steps).replace("</", "<\\/"),
     }

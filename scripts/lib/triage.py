@@ -306,7 +306,9 @@ def record(finding, version):
         seen.add(hashlib.sha1(case.origin.path.read_bytes()).hexdigest())
     meta.setdefault("signature", finding.signature)
     meta.setdefault("build", version)
-    meta.update({"operations": finding.operations, "inputs": sorted(seen), "verdicts": finding.verdicts})
+    meta.setdefault("first_seen", findings.stamp())
+    meta.setdefault("last_seen", meta["first_seen"])
+    meta.update({"operations": finding.operations, "inputs": sorted(seen), "count": max(meta.get("count", 0), len(seen)), "verdicts": finding.verdicts})
     storage.write_whole(path, json.dumps(meta, indent=1) + "\n")
 
 

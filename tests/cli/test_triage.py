@@ -154,10 +154,38 @@ class Triage(unittest.TestCase):
             run(tools["npm"], "ci", "--no-audit", "--no-fund", "--prefix", tests, status=0)
         (self.inputs / "one.rsq").write_bytes(self.stored.read_bytes())
         self.triage(self.inputs, status=1)
-        environment = os.environ | {"PAGE": str(self.folder() / "index.html"), "CHROMIUM": tools["chromium"]}
+        environment = os.environ | {"PAGE": str(self.folder() / "index.html"), "OVERVIEW": str(self.report()),
+                                    "CHROMIUM": tools["chromium"]}
         done = subprocess.run([tools["node"], "--test"], cwd=tests, env=environment, stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, text=True)
         self.assertEqual(done.returncode, 0, done.stdout)
+
+    def report(self):
+        """The overview of a made-up campaign and what triage found."""
+        campaign, kills, output = self.work / "campaign", self.work / "kills.jsonl", self.work / "report"
+        campaign.mkdir(exist_ok=True)
+        target = {"seconds": 5, "executions": 100, "operations": 900, "executions_per_second": 20.0, "edges": 7, "corpus": 3,
+                  "findings": {"unique": 1}}
+        line = {"executions": 100, "operations": 900, "build": "x", "targets": {"mixed": target}}
+        later = line | {"targets": {"mixed": target | {"seconds": 9, "edges": 8}}}
+        (campaign / "status.jsonl").write_text(json.dumps(line) + "\n{torn\n" + json.dumps(later) + "\n")
+        kill = {"fault": "F8", "result": "killed", "signature": SIGNATURE, "executions": 12, "seconds": 0.1, "operations": 5}
+        kills.write_text(json.dumps(kill | {"result": "survived"}) + "\n" + json.dumps(kill) + "\n")
+        run(sys.executable, ROOT / "scripts/lib/report.py", "--campaign", campaign, "--findings", self.findings, "--kills", kills,
+            "-o", output, status=0)
+        return output / "index.html"
+
+    def test_report(self):
+        (self.inputs / "one.rsq").write_bytes(self.stored.read_bytes())
+        self.triage(self.inputs, status=1)
+        overview = self.report()
+        text = overview.read_text()
+        self.assertIn("1 of 1 killed", text)
+        self.assertEqual(text.count("<svg"), 3)
+        self.assertIn(f'findings/{self.folder().name}/index.html">{SIGNATURE}</a>', text)
+        self.assertTrue((overview.parent / "findings" / self.folder().name / "index.html").exists())
+        self.assertEqual(self.report(), overview)
+        run(sys.executable, ROOT / "scripts/lib/report.py", "-o", self.inputs, status=2)
 
     def test_nothing_to_judge(self):
         (self.inputs / "empty.rsq").write_bytes(b"")

@@ -1,5 +1,5 @@
-// The page of a finding, in headless Chromium. PAGE: its path; CHROMIUM: the browser's. It is one of FAULT of
-// tests/cli/test_triage.py: five operations, the last one failing.
+// The page of a finding and the overview, in headless Chromium. PAGE, OVERVIEW: their paths; CHROMIUM: the browser's.
+// The finding is that of FAULT of tests/cli/test_triage.py: five operations, the last one failing.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -68,6 +68,14 @@ test("works by keyboard alone", async () => {
   await page.locator("#operations button").nth(2).focus();
   await page.keyboard.press("Enter");
   assert.equal(await position(), "step 2 of 5");
+});
+
+test("is reached from the overview by keyboard", async () => {
+  await page.goto(pathToFileURL(process.env.OVERVIEW).href);
+  assert.equal(await page.locator("svg").count(), 3);
+  await page.keyboard.press("Tab");
+  await Promise.all([page.waitForURL(/findings\/.*\/index\.html$/), page.keyboard.press("Enter")]);
+  assert.equal(await position(), "step 5 of 5");
 });
 
 test("says nothing on the console, and asks no network", () => {
