@@ -25,7 +25,7 @@ MEMORY_MAX_MB = 4096
 REPLAY_MAX_SECONDS = 60
 REPLAY_HANG_SECONDS = 3  # without progress
 REPLAYED_MAX = 5  # inputs that one process put aside
-STALL_SECONDS = 20  # beyond the timeout for one input, without any execution
+STALL_SECONDS = 5  # beyond the timeout for one input, without any execution
 
 
 @dataclass
@@ -181,7 +181,8 @@ class Remains:
         found, aside = {}, self.put_aside()
         for report in sorted(self.reports.glob("*.txt")):
             text = report.read_text(errors="replace")
-            finding = self._finding(text.split("\n")[0], report.with_suffix(".rsq"), text, aside[0] if len(aside) == 1 else None)
+            source = aside[0] if len(aside) == 1 else self._packed(rescind, report.with_suffix(".rsq"))
+            finding = self._finding(text.split("\n")[0], report.with_suffix(".rsq"), text, source)
             found.setdefault(finding.signature, finding)
         if not found:
             for path in aside[:REPLAYED_MAX]:
@@ -195,6 +196,13 @@ class Remains:
     def death(self, how):
         """The finding of a process that died without leaving one."""
         return self._finding(f"died.{self.target}/{how}", None, tail_of(self.log), None)
+
+    def _packed(self, rescind, sequence):
+        """The input of a sequence, where the engine did not say which it was."""
+        if not self._kind.geometry:
+            return None
+        pack(rescind, sequence, sequence.with_suffix(".bin"))
+        return sequence.with_suffix(".bin")
 
     def _from_input(self, rescind, path):
         summary, log = self._summary(path), tail_of(self.log)

@@ -12,6 +12,7 @@ import time
 import storage
 
 SHRINK_SECONDS = 60
+HANGING = ["--timeout=1", "--budget=50"]  # for what hangs with each candidate that fails
 PENDING = "pending"
 
 
@@ -106,10 +107,15 @@ class Shelf:
         path = self.path(signature)
         for name in ("shrunk.rsq", "found.rsq"):
             if (path / name).exists():
-                return f"{rescind} run {path / name}"
+                return f"{storage.shown(rescind)} run {storage.shown(path / name)}"
         if (path / "input.bin").exists():
-            return f"{self.metas[signature]['command'][0]} {path / 'input.bin'}"
-        return f"see {path / 'report.txt'}"
+            return f"{storage.shown(self._program(signature))} {storage.shown(path / 'input.bin')}"
+        return f"see {storage.shown(path / 'report.txt')}"
+
+    def _program(self, signature):
+        """The fuzz target; AFL's command ends with it."""
+        command = self.metas[signature]["command"]
+        return command[-1 if "--" in command else 0]
 
 
 class Shrinker:
@@ -142,8 +148,8 @@ class Shrinker:
         self._signature, self._started = signature, time.monotonic()
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
-                ["setpriv", "--pdeathsig", "KILL", self.rescind, "shrink", self.shelf.path(signature) / "found.rsq", "-o",
-                 self._output()], stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+                ["setpriv", "--pdeathsig", "KILL", self.rescind, "shrink", *(HANGING if "watchdog" in signature else []),
+                 self.shelf.path(signature) / "found.rsq", "-o", self._output()], stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
 
     def _end(self, why_not):
         process, self._process = self._process, None

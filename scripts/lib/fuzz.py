@@ -54,12 +54,12 @@ def parse_arguments():
     parser.add_argument("--findings", type=Path, default=builds.ROOT / "findings", metavar="DIR",
                         help="where findings go (default: findings)")
     parser.add_argument("--binaries", type=Path, metavar="DIR",
-                        help="a build of the libFuzzer targets to use as it is; nothing is built, no coverage is measured")
+                        help="a build of the targets and `rescind` to use as it is; nothing is built, no coverage is measured")
     arguments = parser.parse_args()
     if arguments.seconds < 0 or min(arguments.jobs, arguments.disk_mb, arguments.timeout) < 1 or (arguments.slice or 1) < 1:
         parser.error("--jobs, --disk-mb, --timeout and --slice must be at least 1, --seconds at least 0")
-    if arguments.binaries and arguments.engine in ("afl", "both"):
-        parser.error("--binaries goes with libFuzzer alone")
+    if arguments.binaries and arguments.engine == "both":
+        parser.error("--binaries goes with one engine")
     arguments.target = [target for target in engine.TARGETS if target in (arguments.target or engine.TARGETS)]
     arguments.seed = arguments.seed if arguments.seed is not None else random.randrange(1, 2**31)
     return arguments
@@ -68,7 +68,7 @@ def parse_arguments():
 def choose_engines(arguments):
     """By default both, if that is possible and worth it; says why not."""
     if arguments.binaries:
-        return ["libfuzzer"]
+        return [arguments.engine or "libfuzzer"]
     has_afl = shutil.which("afl-fuzz") and shutil.which("afl-clang-fast")
     if arguments.engine in ("afl", "both") and not has_afl:
         sys.stderr.write(f"--engine {arguments.engine}: {NO_AFL}\n")
@@ -86,7 +86,7 @@ NO_AFL))
 def make_binaries(arguments, engines):
     """The build directory of each engine."""
     if arguments.binaries:
-        return {"libfuzzer": arguments.binaries.resolve()}
+        return {engines[0]: arguments.binaries.resolve()}
     presets = {"libfuzzer": arguments.build, "afl": "afl"}
     builds.make_or_exit("release", "rescind")
     for name in engines:
@@ -185,7 +185,7 @@ def main():
     arguments = parse_arguments()
     state = campaign.Campaign(arguments.campaign)
     binaries = make_binaries(arguments, choose_engines(arguments))
-    rescind = binaries.get("libfuzzer", builds.directory("release")) / "rescind"
+    rescind = (arguments.binaries or binaries.get("libfuzzer", builds.directory("release"))).resolve() / "rescind"
     shown = status.Status(state.directory)
     session = runner.Runner(arguments, state, findings.Shelf(arguments.findings.resolve()), shown, binaries, rescind,
                             build_id(rescind))

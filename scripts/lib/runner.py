@@ -9,6 +9,7 @@ import engine
 import findings
 import pruning
 import status
+import storage
 from afl import Afl
 from schedule import Arm, Schedule
 
@@ -186,6 +187,9 @@ class Runner:
             self.note_failed_start(process, arm)
         elif process.counts()[0] > 0:
             self._failed_starts[arm] = 0
+        executions, operations = process.counts()
+        self.executions += executions
+        self.operations += operations
         self.settle_remains(process, seconds, ended, process.death(ended) if ended.startswith(("died", "stalled")) else None)
 
     def judge(self, process, exit_status, found):
@@ -217,12 +221,9 @@ class Runner:
                 self.shelf.count_up(signature, times, about)
         for finding in ([death] if death else remains.findings(self.rescind)):
             if self.shelf.file(finding, about):
-                self.status.say(f"finding: {finding.signature}\n         {os.path.relpath(self.shelf.path(finding.signature))}")
+                self.status.say(f"finding: {finding.signature}\n         {storage.shown(self.shelf.path(finding.signature))}")
         self.campaign.take_inputs(remains)
         remains.forget_inputs(self.corpora(remains.target))
-        executions, operations = remains.counts()
-        self.executions += executions
-        self.operations += operations
         self.campaign.settle(remains, seconds, ended)
 
     def settle_leftovers(self):

@@ -64,6 +64,12 @@ class Lines:
         write_whole(self.path, "".join(json.dumps(entry) + "\n" for entry in entries))
 
 
+def shown(path):
+    """A path as short as may be."""
+    short = os.path.relpath(path)
+    return str(path) if short.startswith("..") else short
+
+
 def bytes_below(path):
     """What files take on disk; those that vanish meanwhile count or not."""
     total = 0
