@@ -4,6 +4,7 @@ executions to the first finding:
   random      every input is a fresh generated sequence; what ran before does not matter
   raw         libFuzzer mutates bytes
   operations  libFuzzer with the operation mutator, as scripts/fuzz runs it
+  afl         AFL++ with the operation mutator, from one operation of zeros, since it wants some input
 
 Each search that has ended is a line of the results file; searches whose line is there are not done again, so that the
 whole can be stopped and gone on with. The faults come in an order of their own, always the same: a part of them is a
@@ -33,10 +34,18 @@ from pathlib import Path
 import builds
 import engine
 import faults
+import inputs
 
-BUILD = "fuzz-plain"  # a finding of the oracle is one without sanitizers too, and comes sooner
-MODES = {"random": "generate", "raw": "raw", "operations": "operations"}  # and RESCIND_MUTATOR
-TITLES = {"random": "random generation", "raw": "libFuzzer, raw bytes", "operations": "libFuzzer, operation mutator"}
+MODES = {
+    "random": "random generation",
+    "raw": "libFuzzer, raw bytes",
+    "operations": "libFuzzer, operation mutator",
+    "afl": "AFL++, operation mutator",
+}
+MUTATORS = {"random": "generate", "raw": "raw", "operations": "operations"}  # RESCIND_MUTATOR of libFuzzer's
+AFL_VARIABLES = {"AFL_NO_UI": "1", "AFL_SKIP_CPUFREQ": "1", "AFL_I_DONT_CARE_ABOUT_MISSING_CRASHES": "1", "AFL_FAST_CAL": "1",
+                 "AFL_NO_AFFINITY": "1", "AFL_BENCH_UNTIL_CRASH": "1", "AFL_CUSTOM_MUTATOR_ONLY": "1"}
+AFL_PATIENCE = 3  # its budget of time is not the processor's
 CRASHED = (77, 1)  # exit statuses of libFuzzer, and of the sanitizer that catches bad addresses in any build
 NICE = 10
 
@@ -106,43 +115,76 @@ def finding_in(log):
     return f"{match[1]} {match[2]}" if match else "", False
 
 
+def preset(mode):
+    """Without sanitizers: a finding of the oracle is one without them too, and comes sooner."""
+    return "afl" if mode == "afl" else "fuzz-plain"
+
+
 def limits(cpu_seconds):
     os.nice(NICE)
     resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds + 1))
 
 
+def start(command, directory, **options):
+    with (directory / "log").open("wb") as log:
+        return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=directory, **options)
+
+
+def run_libfuzzer(binary, mode, seed, arguments, directory, environment):
+    """The signature, or "", and how many executions ended the process before they were counted."""
+    (directory / "corpus").mkdir()
+    process = start([binary, *engine.options_of(binary.name), f"-runs={arguments.budget}", f"-seed={seed}", "-timeout=1000",
+                     f"-artifact_prefix={directory}/", directory / "corpus"], directory,
+                    env=environment | {"RESCIND_MUTATOR": MUTATORS[mode]}, preexec_fn=lambda: limits(arguments.cpu_seconds))
+    status = process.wait()
+    text = (directory / "log").read_text(errors="replace")
+    signature, counted = finding_in(text) if status in CRASHED else ("", True)
+    if not signature and status not in (0, -signal.SIGXCPU, -signal.SIGKILL):
+        raise RuntimeError(f"{binary.name} ended with {status}:\n{text}")
+    return signature, not counted
+
+
+def run_afl(binary, _mode, seed, arguments, directory, environment):
+    (directory / "seeds").mkdir()
+    (directory / "seeds" / "zeros").write_bytes(bytes(inputs.OPERATION_BYTES))
+    mutator = binary.with_name(f"{binary.name}.mutator.so")
+    command = ["afl-fuzz", "-i", "seeds", "-o", "output", "-s", str(seed), "-E", str(arguments.budget), "-V",
+               str(arguments.cpu_seconds * AFL_PATIENCE), "-m", "none", "-t", "10000", "--", binary]
+    start(command, directory, preexec_fn=lambda: os.nice(NICE),
+          env=environment | AFL_VARIABLES | {"AFL_CUSTOM_MUTATOR_LIBRARY": str(mutator)}).wait()
+    for sequence in directory.glob("*.rsq"):
+        return re.search(r"^# check: (.*)$", sequence.read_text(), re.MULTILINE)[1], 0
+    crashes = list(directory.glob("output/default/crashes/id:*"))
+    if not crashes and not (directory / "output" / "default" / "fuzzer_stats").exists():
+        raise RuntimeError(f"afl-fuzz does not run {binary.name}:\n{(directory / 'log').read_text(errors='replace')}")
+    return ("crash", 1) if crashes else ("", 0)
+
+
 def run(binary, mode, seed, arguments, directory):
     """Executions, processor time, signature ("": none)."""
-    counters, corpus, log = directory / "counters", directory / "corpus", directory / "log"
+    counters = directory / "counters"
     counters.write_bytes(bytes(engine.COUNTERS.size))
-    corpus.mkdir()
-    environment = os.environ | {"RESCIND_MUTATOR": MODES[mode], "RESCIND_COUNTERS": str(counters),
-                                "RESCIND_FINDINGS": str(directory)}
-    command = [binary, *engine.options_of(binary.name), f"-runs={arguments.budget}", f"-seed={seed}", "-timeout=1000",
-               f"-artifact_prefix={directory}/", corpus]
-    with log.open("wb") as output:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment,
-                                   cwd=directory, preexec_fn=lambda: limits(arguments.cpu_seconds))
-        _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    text = log.read_text(errors="replace")
-    executions, _ = engine.COUNTERS.unpack(counters.read_bytes())
-    signature, counted = finding_in(text) if process.returncode in CRASHED else ("", True)
-    if not signature and process.returncode not in (0, -signal.SIGXCPU, -signal.SIGKILL):
-        raise RuntimeError(f"{binary.name} ended with {process.returncode}:\n{text}")
-    return executions + (not counted), usage.ru_utime + usage.ru_stime, signature
+    before = os.times()
+    signature, uncounted = (run_afl if mode == "afl" else run_libfuzzer)(
+        binary, mode, seed, arguments, directory,
+        os.environ | {"RESCIND_COUNTERS": str(counters), "RESCIND_FINDINGS": str(directory)})
+    after = os.times()
+    spent = after.children_user + after.children_system - before.children_user - before.children_system
+    return engine.COUNTERS.unpack(counters.read_bytes())[0] + uncounted, spent, signature
 
 
-def search_fault(tree, fault, missing, arguments, results):
-    """The searches that are missing for one fault, one build for all of them."""
-    if not tree.lay(fault):
-        sys.exit(f"{fault.id}: the patch does not apply")
-    tree.make(f"fuzz_{fault.target}")
+def search_fault(trees, fault, missing, arguments):
+    """The searches that are missing for one fault, one build for all of an engine."""
+    for name in dict.fromkeys(preset(mode) for mode, _ in missing):
+        if not trees[name].lay(fault):
+            sys.exit(f"{fault.id}: the patch does not apply")
+        trees[name].make(f"fuzz_{fault.target}", *([f"{fault.target}.mutator"] if name == "afl" else []))
     for mode, seed in missing:
         with tempfile.TemporaryDirectory(dir=builds.ROOT / "work", prefix="search-") as work:
-            executions, seconds, found = run(tree.build / "fuzz" / fault.target, mode, seed, arguments, Path(work))
+            binary = trees[preset(mode)].build / "fuzz" / fault.target
+            executions, seconds, found = run(binary, mode, seed, arguments, Path(work))
         done = Search(arguments.commit, fault.id, fault.target, mode, seed, arguments.budget, executions, round(seconds, 2), found)
-        with results.open("a") as file:
+        with arguments.results.open("a") as file:
             file.write(json.dumps(asdict(done)) + "\n")
         print(f"{fault.id:45} {mode:10} {seed} {executions:>9,} {seconds:6.1f} s  {found or '-'}", flush=True)
 
@@ -151,12 +193,12 @@ def search_all(arguments):
     arguments.commit = commit()
     arguments.results.parent.mkdir(exist_ok=True)
     done = {search.key() for search in read_results(arguments.results)}
-    tree = faults.Tree(BUILD, "search")
+    trees = {name: faults.Tree(name, "search") for name in set(map(preset, arguments.mode))}
     for fault in ordered_faults()[: arguments.faults]:
         missing = [(mode, seed) for seed in range(1, arguments.seeds + 1) for mode in arguments.mode
                    if (fault.id, mode, seed, arguments.budget) not in done]
         if missing:
-            search_fault(tree, fault, missing, arguments, arguments.results)
+            search_fault(trees, fault, missing, arguments)
 
 
 def main():
