@@ -4,7 +4,7 @@ enable_language(ASM)
 # Code that neither expects a libc, nor uses floating point.
 set(machine_options -ffreestanding -fno-builtin -mgeneral-regs-only -mno-red-zone -fno-stack-protector
     -fno-asynchronous-unwind-tables -fcf-protection=none)
-set(machine_link_options -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,max-page-size=4096 -Wl,-z,noexecstack)
+set(machine_link_options -nostdlib -static -Wl,--build-id=none -Wl,-z,max-page-size=4096 -Wl,-z,noexecstack)
 
 function(rescind_machine_options target directory)
     target_compile_options(${target} PRIVATE ${machine_options} -mcmodel=kernel -fno-pic -fno-pie -fdata-sections
