@@ -48,6 +48,7 @@ AFL_VARIABLES = {"AFL_NO_UI": "1", "AFL_SKIP_CPUFREQ": "1", "AFL_I_DONT_CARE_ABO
 AFL_PATIENCE = 3  # its budget of time is not the processor's
 CRASHED = (77, 1)  # exit statuses of libFuzzer, and of the sanitizer that catches bad addresses in any build
 NICE = 10
+HARDEST = 12  # faults in the report's second table
 
 
 def parse_arguments():
@@ -58,8 +59,8 @@ def parse_arguments():
     parser.add_argument("--mode", action="append", choices=list(MODES), help="this way only; may be repeated")
     parser.add_argument("--budget", type=int, default=200_000, metavar="N", help="executions of a search (default: 200000)")
     parser.add_argument("--cpu-seconds", type=int, default=60, metavar="N", help="processor time of a search (default: 60)")
-    parser.add_argument("--results", type=Path, default=builds.ROOT / "work" / "search.jsonl", metavar="FILE",
-                        help="default: work/search.jsonl")
+    parser.add_argument("--results", type=Path, action="append", metavar="FILE",
+                        help="default: work/search.jsonl; may be repeated for a report")
     parser.add_argument("--report", action="store_true", help="print the table instead of searching")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="with --report: draw faults found against executions, as SVG")
     arguments = parser.parse_args()
@@ -67,6 +68,9 @@ def parse_arguments():
         parser.error("numbers must be at least 1")
     if arguments.plot and not arguments.report:
         parser.error("--plot goes with --report only")
+    arguments.results = arguments.results or [builds.ROOT / "work" / "search.jsonl"]
+    if len(arguments.results) > 1 and not arguments.report:
+        parser.error("only a report has more than one file of results")
     arguments.mode = [mode for mode in MODES if mode in (arguments.mode or MODES)]
     return arguments
 
@@ -184,15 +188,15 @@ def search_fault(trees, fault, missing, arguments):
             binary = trees[preset(mode)].build / "fuzz" / fault.target
             executions, seconds, found = run(binary, mode, seed, arguments, Path(work))
         done = Search(arguments.commit, fault.id, fault.target, mode, seed, arguments.budget, executions, round(seconds, 2), found)
-        with arguments.results.open("a") as file:
+        with arguments.results[0].open("a") as file:
             file.write(json.dumps(asdict(done)) + "\n")
         print(f"{fault.id:45} {mode:10} {seed} {executions:>9,} {seconds:6.1f} s  {found or '-'}", flush=True)
 
 
 def search_all(arguments):
     arguments.commit = commit()
-    arguments.results.parent.mkdir(exist_ok=True)
-    done = {search.key() for search in read_results(arguments.results)}
+    arguments.results[0].parent.mkdir(exist_ok=True)
+    done = {search.key() for search in read_results(arguments.results[0])}
     trees = {name: faults.Tree(name, "search") for name in set(map(preset, arguments.mode))}
     for fault in ordered_faults()[: arguments.faults]:
         missing = [(mode, seed) for seed in range(1, arguments.seeds + 1) for mode in arguments.mode
@@ -201,10 +205,108 @@ def search_all(arguments):
             search_fault(trees, fault, missing, arguments)
 
 
+# ---- what came of it ----
+
+
+def effort(search):
+    """Executions; a search that was given up would have taken more than any that was not."""
+    return search.executions if search.signature else math.inf
+
+
+class Results:
+    """The searches of all faults that were searched for in each way, with each seed, by the same budget."""
+
+    def __init__(self, searches):
+        self.budget = max(search.budget for search in searches)
+        efforts = {}
+        for search in searches:
+            if search.budget == self.budget:
+                efforts.setdefault((search.fault, search.mode), {})[search.seed] = effort(search)
+        self.modes = [mode for mode in MODES if any(mode == there for _, there in efforts)]
+        self.seeds = max(map(len, efforts.values()))
+        self.faults = sorted(fault for fault in {fault for fault, _ in efforts}
+                             if all(len(efforts.get((fault, mode), ())) == self.seeds for mode in self.modes))
+        self.efforts = {(fault, mode): sorted(efforts[fault, mode].values()) for fault in self.faults for mode in self.modes}
+
+    def median(self, fault, mode):
+        return statistics.median_low(self.efforts[fault, mode])
+
+    def over_faults(self, mode):
+        return statistics.median_low(self.median(fault, mode) for fault in self.faults)
+
+    def found(self, mode):
+        return sum(value < math.inf for fault in self.faults for value in self.efforts[fault, mode])
+
+    def factor(self, mode, base):
+        """How many times as many executions as another way, median over faults; what was not found counts as the budget."""
+        return statistics.median(min(self.median(fault, mode), self.budget) / min(self.median(fault, base), self.budget)
+                                 for fault in self.faults)
+
+    def fewer(self, mode, base):
+        return sum(self.median(fault, mode) < self.median(fault, base) for fault in self.faults)
+
+    def number(self, value):
+        return f"{value:,}" if value < math.inf else f"> {self.budget:,}"
+
+
+BASE = "operations"
+
+
+def report(results, searches):
+    every = len(list(faults.FAULTS.glob("*.patch")))
+    print(f"{len(results.faults)} of {every} seeded faults, {results.seeds} seeds, at most {results.budget:,} executions a search; "
+          f"commits: {', '.join(sorted({search.commit for search in searches}))}\n")
+    print("| inputs | searches that found | faults found by most seeds | executions to find, median | times those of the "
+          "operation mutator, median over faults | fewer than it, of the faults |")
+    print("|---|---|---|---|---|---|")
+    for mode in results.modes:
+        most = sum(results.median(fault, mode) < math.inf for fault in results.faults)
+        against = f"{results.factor(mode, BASE):.2g} | {results.fewer(mode, BASE)}" if mode != BASE else "1 | -"
+        print(f"| {MODES[mode]} | {results.found(mode)} of {len(results.faults) * results.seeds} | {most} | "
+              f"{results.number(results.over_faults(mode))} | {against} |")
+    print("\n| fault, median of the seeds | " + " | ".join(MODES[mode] for mode in results.modes) + " |")
+    print("|---" * (1 + len(results.modes)) + "|")
+    for fault in sorted(results.faults, key=lambda fault: -results.median(fault, BASE))[:HARDEST]:
+        print(f"| {fault} | " + " | ".join(results.number(results.median(fault, mode)) for mode in results.modes) + " |")
+
+
+def curve(results, mode):
+    """Executions, and how many faults the searches of an average seed have found by then."""
+    efforts = sorted(value for fault in results.faults for value in results.efforts[fault, mode] if value < math.inf)
+    points = [(value, (at + 1) / results.seeds) for at, value in enumerate(efforts)]
+    return [(1, 0), *points, (results.budget, len(efforts) / results.seeds)]
+
+
+def plot(results, output):
+    script = [f'set terminal svg size 800,500 dynamic background "white"; set output "{output}"',
+              "set logscale x; set xrange [1:]; set yrange [0:]; set key left top; set grid",
+              'set xlabel "executions"; set ylabel "faults found, mean of the seeds"; set format x "10^{%T}"',
+              f'set title "{len(results.faults)} seeded faults, {results.seeds} seeds, from empty corpora, one core"']
+    for mode in results.modes:
+        script += [f"${mode} << EOD", *(f"{executions} {count}" for executions, count in curve(results, mode)), "EOD"]
+    script.append("plot " + ", ".join(f'${mode} using 1:2 with steps linewidth 2 title "{MODES[mode]}"' for mode in results.modes))
+    subprocess.run(["gnuplot"], input="\n".join(script).encode(), check=True)
+
+
+def report_all(arguments):
+    searches = [search for path in arguments.results for search in read_results(path)]
+    if not searches:
+        sys.exit("there are no results yet")
+    results = Results(searches)
+    if not results.faults or BASE not in results.modes:
+        sys.exit(f"no fault has been searched for in all ways, {BASE} among them, with all seeds")
+    report(results, searches)
+    if arguments.plot:
+        plot(results, arguments.plot)
+
+
 def main():
     arguments = parse_arguments()
     try:
-        search_all(arguments)
+        if arguments.report:
+            report_all(arguments)
+        else:
+            search_all(arguments)
     except builds.BuildFailed as failure:
         sys.stderr.write(str(failure))
         return 2

@@ -13,6 +13,7 @@ Exit status: 0, 2 usage error, a failed build, or inputs that a fuzz target does
 import argparse
 import collections
 import hashlib
+import json
 import shutil
 import subprocess
 import sys
@@ -134,9 +135,22 @@ class Maker:
         contents = {*inputs.kept(directories, self.target), *([] if fresh else self.present())}
         chosen = choose(self.measure(sorted(contents)), reached)
         if self.kind.geometry:
-            chosen = choose(self.measure(sorted({self.canonical(one.content) for one in chosen})), reached)
-            chosen = choose(self.trim(chosen, reached), reached)
+            chosen = choose(self.judged(self.measure(sorted({self.canonical(one.content) for one in chosen}))), reached)
+            chosen = choose(self.judged([*self.trim(chosen, reached), *chosen]), reached)
         return chosen, len(contents), reached
+
+    def judged(self, candidates):
+        """Without those with more mappings than `rescind run` has room for, which fuzz targets cut short. All must agree."""
+        folder = self.work / "judged"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        for one in candidates:
+            (folder / f"{one.name()}.rsq").write_text("\n\n".join(self.show(one.content)))
+        done = subprocess.run([self.rescind, "run", "--json", folder], stdout=subprocess.PIPE)
+        verdicts = {Path(run["path"]).stem: run["verdict"] for run in map(json.loads, done.stdout.splitlines())}
+        if findings := sorted(name for name, verdict in verdicts.items() if verdict not in ("agree", "too-large")):
+            raise features.Crashed(f"{self.target}: inputs are findings: {', '.join(findings)}\n")
+        return [one for one in candidates if verdicts[one.name()] == "agree"]
 
     def trim(self, chosen, reached):
         """Without operations that are not needed for what each is kept for: runs of them from the end, and shorter ones."""

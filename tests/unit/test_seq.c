@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define HEADER "# rescind: 1\n# geometry: small\n\n"
 
@@ -337,6 +338,17 @@ static bool prints_as(const struct seq_op *op, char *line) {
     return (!a || *a == '#') && !b;
 }
 
+static char *read_source(const char *path) {
+    FILE *file = fopen(path, "r");
+    char *text = calloc(1, TEXT);
+    if (!file || !text)
+        fail_msg("%s: to be run in the root of the source tree", path);
+    size_t length = fread(text, 1, TEXT - 1, file);
+    text[length] = '\0';
+    fclose(file);
+    return text;
+}
+
 /* What was written before there were quotas and CPUs means the same, and prints without them. */
 static void stored_sequences_print_as_they_stand(void **state) {
     struct rig *rig = *state;
@@ -358,6 +370,31 @@ static void stored_sequences_print_as_they_stand(void **state) {
         assert_int_equal(at, rig->a.count);
     }
     assert_true(files.gl_pathc >= 20);
+    globfree(&files);
+}
+
+static void seeds_are_small_and_canonical(void **state) {
+    struct rig *rig = *state;
+    glob_t files = {0};
+    size_t bytes = 0, sequences = 0;
+    assert_int_equal(glob("corpus/seeds/*/*", 0, NULL, &files), 0);
+    for (size_t i = 0; i < files.gl_pathc; i++) {
+        const char *path = files.gl_pathv[i], *end = strrchr(path, '.');
+        char *text = read_source(path);
+        struct stat status;
+        assert_int_equal(stat(path, &status), 0);
+        bytes += (size_t)status.st_size;
+        if (end && strcmp(end, ".rsq") == 0) {
+            parse(rig, &rig->a, text);
+            size_t length = seq_print(&rig->a, rig->text, sizeof(rig->text));
+            if (length != (size_t)status.st_size || memcmp(text, rig->text, length) != 0)
+                fail_msg("%s is not as it is printed", path);
+            sequences++;
+        }
+        free(text);
+    }
+    assert_in_range(bytes, 1, (2 << 20) - 1);
+    assert_true(sequences >= 8 * 20 && sequences < files.gl_pathc);
     globfree(&files);
 }
 
@@ -1750,17 +1787,6 @@ static void long_sequences_shrink(void **state) {
 
 /* ---- documentation ---- */
 
-static char *read_source(const char *path) {
-    FILE *file = fopen(path, "r");
-    char *text = calloc(1, TEXT);
-    if (!file || !text)
-        fail_msg("%s: to be run in the root of the source tree", path);
-    size_t length = fread(text, 1, TEXT - 1, file);
-    text[length] = '\0';
-    fclose(file);
-    return text;
-}
-
 static void documented_table_is_the_table(void **state) {
     struct rig *rig = *state;
     char *text = read_source("docs/sequences.md");
@@ -1830,6 +1856,7 @@ int main(void) {
         TEST(new_fields_are_read),
         TEST(defaults_are_not_printed),
         TEST(stored_sequences_print_as_they_stand),
+        TEST(seeds_are_small_and_canonical),
         TEST(spaces_and_comments_are_ignored),
         TEST(every_mask_is_itself_again),
         TEST(masks_are_read_in_any_order_or_as_numbers),
