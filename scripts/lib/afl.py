@@ -36,9 +36,11 @@ class AflRemains(engine.Remains):
         gained = len(self._queue())
         if gained > self._progress.gained:
             self._progress.gained, self._progress.last_new = gained, round(time.time(), 1)
-        stats = self.output / "fuzzer_stats"
-        if stats.exists() and (match := re.search(r"^edges_found\s*: (\d+)", stats.read_text(), re.MULTILINE)):
-            self._progress.edges = int(match[1])
+        stats = self.output / "fuzzer_stats"  # appears when all seeds have been tried
+        if stats.exists():
+            self._progress.startup = self._progress.startup or time.time() - self.about["started"]
+            if match := re.search(r"^edges_found\s*: (\d+)", stats.read_text(), re.MULTILINE):
+                self._progress.edges = int(match[1])
         return self._progress
 
     def new_inputs(self):

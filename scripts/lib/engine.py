@@ -195,7 +195,7 @@ class Remains:
 
     def death(self, how):
         """The finding of a process that died without leaving one."""
-        return self._finding(f"died.{self.target}/{how}", None, tail_of(self.log), None)
+        return self._finding(f"{how}/{self.target}", None, tail_of(self.log), None)
 
     def _packed(self, rescind, sequence):
         """The input of a sequence, where the engine did not say which it was."""

@@ -25,6 +25,7 @@ FAILED_STARTS_MAX = 3
 TAKE_SECONDS = 2  # between looks at what AFL found
 SHRINK_AT_END_SECONDS = 20
 OUTSIDE_SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+DEATHS = ("died", "stalled")  # how processes end that leave no finding and are one
 CLASSES = {"libfuzzer": engine.LibFuzzer, "afl": Afl}
 
 
@@ -78,7 +79,7 @@ class Runner:
         if self.arguments.slice:
             return self.arguments.slice
         fair = self.arguments.seconds * self.arguments.jobs / sum(self.shares.values()) if self.arguments.seconds else SLICE_SECONDS[1]
-        seconds = max(SLICE_SECONDS[0], min(SLICE_SECONDS[1], fair)) * (AFL_SLICES if arm.engine == "afl" else 1)
+        seconds = max(SLICE_SECONDS[0], min(SLICE_SECONDS[1], fair / 2)) * (AFL_SLICES if arm.engine == "afl" else 1)
         return min(SLICE_MAX_SECONDS, max(seconds, self._startup.get(arm, 0) / STARTUP_MAX))
 
     def left(self):
@@ -116,6 +117,8 @@ class Runner:
             self.finish()
         finally:
             for process, _, _ in self.running:
+                process.end()
+            for process, _, _ in self.running:
                 process.stop()
             self.shrinker.stop()
             self.pruner.stop()
@@ -137,6 +140,7 @@ class Runner:
             self.settle(process, arm, process.poll())
             return
         process.tend()
+        process.progress()
         if over > OVERRUN_SECONDS and process.idle_seconds() < IDLE_SECONDS:  # else it hangs; the engine will see to that
             process.stop()
             self.settle(process, arm, 0)
@@ -165,7 +169,7 @@ class Runner:
     def await_ends(self):
         """Engines end by themselves, a little late; one that hangs is given the time to say so."""
         ended = time.monotonic()
-        while self.running and not self.interrupted and time.monotonic() < ended + self.arguments.timeout + 2:
+        while self.running and not self.interrupted and time.monotonic() < ended + self.arguments.timeout + 3 * engine.STALL_SECONDS:
             time.sleep(0.05)
             for process, arm, planned in list(self.running):
                 self.tend_process(process, arm, planned)
@@ -190,7 +194,7 @@ class Runner:
         executions, operations = process.counts()
         self.executions += executions
         self.operations += operations
-        self.settle_remains(process, seconds, ended, process.death(ended) if ended.startswith(("died", "stalled")) else None)
+        self.settle_remains(process, seconds, ended, process.death(ended) if ended.startswith(DEATHS) else None)
 
     def judge(self, process, exit_status, found):
         """How it ended, in a word or two."""

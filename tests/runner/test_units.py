@@ -97,6 +97,14 @@ class Shares(unittest.TestCase):
         self.assertEqual(plan.choose([], [B]), B)
         self.assertIsNone(plan.choose([], []))
 
+    def test_who_was_never_tried_goes_first(self):
+        plan = schedule.Schedule({A: 100, B: 1, C: 1})
+        chosen = []
+        for _ in range(4):
+            chosen.append(plan.choose([]))
+            plan.observe(chosen[-1], 4, 1)
+        self.assertEqual(chosen, [A, B, C, A])
+
     def test_a_debt_is_bounded(self):
         plan = schedule.Schedule({A: 1, B: 1})
         plan.observe(A, 1e6, 0)
