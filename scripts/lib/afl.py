@@ -62,8 +62,8 @@ class Afl(engine.Running, AflRemains):
     def command(self, directory, corpora):
         self._gather_seeds(directory / "seeds", corpora)
         options = dict(option[1:].split("=", 1) for option in engine.options_of(self.binary.name))
-        command = ["afl-fuzz", "-i", directory / "seeds", "-o", directory / "afl", "-V", max(1, round(self.seconds)), "-s", self.seed,
-                   "-m", "none", "-t", RUN_TIMEOUT_MS]
+        command = ["afl-fuzz", "-i", directory / "seeds", "-o", directory / "afl", "-V", max(1, round(self.seconds)),
+                   "-s", self.seed, "-m", "none", "-t", RUN_TIMEOUT_MS]
         if "dict" in options:
             command += ["-x", options["dict"]]
         return [*command, "--", self.binary]
@@ -87,7 +87,8 @@ class Afl(engine.Running, AflRemains):
         custom = {"AFL_CUSTOM_MUTATOR_LIBRARY": str(mutator), "AFL_CUSTOM_MUTATOR_ONLY": "1"} if mutator.exists() else {}
         return custom | {
             "AFL_NO_UI": "1", "AFL_SKIP_CPUFREQ": "1", "AFL_I_DONT_CARE_ABOUT_MISSING_CRASHES": "1", "AFL_TRY_AFFINITY": "1",
-            "ASAN_OPTIONS": "detect_leaks=0:abort_on_error=1:symbolize=0", "AFL_FAST_CAL": "1", "AFL_HANG_TMOUT": str(self.timeout * 1000), "AFL_FORKSRV_INIT_TMOUT": "30000",
+            "AFL_FAST_CAL": "1", "AFL_HANG_TMOUT": str(self.timeout * 1000), "AFL_FORKSRV_INIT_TMOUT": "30000",
+            "ASAN_OPTIONS": "detect_leaks=0:abort_on_error=1:symbolize=0",
         }
 
     def end(self):

@@ -15,6 +15,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import children
+
 SOURCES = Path(__file__).resolve().parents[2] / "fuzz"
 COUNTERS = struct.Struct("=QQ")  # struct session_counters of fuzz/session.h
 SANITIZER_OPTIONS = {"ASAN_OPTIONS": "detect_leaks=0", "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1"}
@@ -79,8 +81,8 @@ def pack(rescind, source, output):
 def failure_of(rescind, sequence, compare="log", timeout=TIMEOUT_SECONDS):
     """The signature that a sequence fails with and the index of the operation; (None, ...) if all agrees. Anything but
     these two raises."""
-    done = subprocess.run([rescind, "run", "--json", f"--compare={compare}", f"--timeout={timeout}", sequence], stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE, timeout=REPLAY_MAX_SECONDS)
+    done = subprocess.run([rescind, "run", "--json", f"--compare={compare}", f"--timeout={timeout}", sequence],
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=REPLAY_MAX_SECONDS)
     if done.returncode not in (0, 1):
         raise RuntimeError(done.stderr.decode(errors="replace").strip() or f"rescind run {sequence} failed")
     outcome = json.loads(done.stdout)
@@ -138,7 +140,7 @@ class Remains:
 
     def counts(self):
         """Executions and operations so far."""
-        return COUNTERS.unpack((self.directory / "counters").read_bytes()[: COUNTERS.size])
+        return COUNTERS.unpack((self.directory / "counters").read_bytes()[: COUNTERS.size].ljust(COUNTERS.size, b"\0"))
 
     def met(self):
         """How often each known signature was met, without those that were not."""
@@ -259,10 +261,7 @@ class Running:
             "RESCIND_KNOWN": str(self.known),
             "RESCIND_MET": str(directory / "met"),
         } | self.variables()
-        with self.log.open("ab") as log:
-            self._process = subprocess.Popen(["setpriv", "--pdeathsig", self.DEATH_SIGNAL, *command], env=environment,
-                                             stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=directory,
-                                             start_new_session=True)
+        self._process = children.start(command, self.log, self.DEATH_SIGNAL, env=environment, cwd=directory)
 
     def variables(self):
         """Of the environment, beside those of every engine."""

@@ -157,7 +157,7 @@ def coverage_in_time(session):
         signal.alarm(0)
 
 
-def print_summary(session, coverage):
+def print_summary(session, covered):
     def row(name, text):
         print(f"{name:12}{text}")
 
@@ -166,11 +166,11 @@ def print_summary(session, coverage):
                    f"{' and '.join(session.binaries)}, seed {arguments.seed})")
     row("executions", f"{session.executions:,} in {session.seconds:.0f} s")
     row("operations", f"{session.operations:,}, {session.operations / max(session.seconds, 0.1):,.0f} a second")
-    row("campaign", f"{totals['executions']:,} executions in {status.duration(sum(target['seconds'] for target in totals['targets'].values()))} "
-                    f"of processes, corpus {sum(target['corpus'] for target in totals['targets'].values()):,}, "
+    seconds, corpus = (sum(target[name] for target in totals["targets"].values()) for name in ("seconds", "corpus"))
+    row("campaign", f"{totals['executions']:,} executions in {status.duration(seconds)} of processes, corpus {corpus:,}, "
                     f"{totals['disk_bytes'] / 2**20:.0f} of {arguments.disk_mb} MB")
-    if coverage:
-        parts = [f"{coverage[kind]['covered']} of {coverage[kind]['count']} {kind} ({coverage[kind]['percent']:.1f} %)"
+    if covered:
+        parts = [f"{covered[kind]['covered']} of {covered[kind]['count']} {kind} ({covered[kind]['percent']:.1f} %)"
                  for kind in ("lines", "branches")]
         row("coverage", f"src/kernel: {', '.join(parts)}")
     known = len(session.shelf.met) - len(session.shelf.new)

@@ -78,8 +78,11 @@ class Runner:
         """Short enough that every arm has its turn in a short run; long beside reading the corpus."""
         if self.arguments.slice:
             return self.arguments.slice
-        fair = self.arguments.seconds * self.arguments.jobs / sum(self.shares.values()) if self.arguments.seconds else SLICE_SECONDS[1]
-        seconds = max(SLICE_SECONDS[0], min(SLICE_SECONDS[1], fair / 2)) * (AFL_SLICES if arm.engine == "afl" else 1)
+        seconds = SLICE_SECONDS[1]
+        if self.arguments.seconds:
+            fair = self.arguments.seconds * self.arguments.jobs / sum(self.shares.values())
+            seconds = max(SLICE_SECONDS[0], min(SLICE_SECONDS[1], fair / 2))
+        seconds *= (AFL_SLICES if arm.engine == "afl" else 1)
         return min(SLICE_MAX_SECONDS, max(seconds, self._startup.get(arm, 0) / STARTUP_MAX))
 
     def left(self):
@@ -169,7 +172,8 @@ class Runner:
     def await_ends(self):
         """Engines end by themselves, a little late; one that hangs is given the time to say so."""
         ended = time.monotonic()
-        while self.running and not self.interrupted and time.monotonic() < ended + self.arguments.timeout + 3 * engine.STALL_SECONDS:
+        until = ended + self.arguments.timeout + 3 * engine.STALL_SECONDS
+        while self.running and not self.interrupted and time.monotonic() < until:
             time.sleep(0.05)
             for process, arm, planned in list(self.running):
                 self.tend_process(process, arm, planned)
@@ -261,7 +265,8 @@ class Runner:
         running = [(process, process.counts(), process.progress()) for process, arm, _ in self.running if arm.target == name]
         tallies = {arm.engine: tally for arm, tally in self.campaign.tallies.items() if arm.target == name}
         executions = sum(tally.executions for tally in tallies.values()) + sum(counts[0] for _, counts, _ in running)
-        seconds = sum(tally.seconds for tally in tallies.values()) + sum(time.monotonic() - process.started for process, _, _ in running)
+        seconds = sum(tally.seconds for tally in tallies.values())
+        seconds += sum(time.monotonic() - process.started for process, _, _ in running)
         engines = [process.ENGINE for process, _, _ in running]
         seen = [(tally.edges, tally.features) for _, tally in sorted(tallies.items(), key=lambda item: item[0] != "libfuzzer")]
         seen = [(progress.edges, progress.features) for process, _, progress in running if process.ENGINE == "libfuzzer"] + seen

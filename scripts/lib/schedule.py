@@ -68,8 +68,8 @@ class Schedule:
         self.records[arm].learn(seconds, gained)
 
     def choose(self, running, allowed=None):
-        """The arm that is owed most, or None; before them those never tried, so that a short first run has all. `running`: pairs of arm and
-        the seconds that it will have run, not yet observed. `allowed`: the arms to choose from."""
+        """The arm that is owed most, or None; before that those never tried, so that a short first run has all. `running`:
+        pairs of arm and the seconds that it will have run, not yet observed. `allowed`: the arms to choose from."""
         shares = self.shares()
         planned = sum(seconds for _, seconds in running)
         owed = {arm: self.records[arm].owed + shares[arm] * planned for arm in self.base}

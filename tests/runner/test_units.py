@@ -234,6 +234,18 @@ class OnDisk(WithDirectory):
         self.assertEqual([remains.directory for remains in state.leftovers()], [kept.directory])
         self.assertEqual(os.listdir(state.processes), [kept.directory.name])
 
+    def test_what_a_power_cut_left_of_a_process(self):
+        state = self.open()
+        remains = self.process(state)
+        for name in ("counters", "log", "known"):
+            (remains.directory / name).write_bytes(b"")
+        (remains.directory / "met").write_bytes(bytes(5))
+        (remains.directory / "reports" / "1.rsq").write_bytes(b"")
+        left, = state.leftovers()
+        self.assertEqual((left.counts(), left.met(), left.findings("no-command")), ((0, 0), {}, []))
+        state.settle(left, 0.0, "left")
+        self.assertEqual(state.tallies[A].slices, 1)
+
     def test_a_torn_journal(self):
         state = self.open()
         state.settle(self.process(state), 4.0, "time")
