@@ -183,6 +183,8 @@ class Remains:
         found, aside = {}, self.put_aside()
         for report in sorted(self.reports.glob("*.txt")):
             text = report.read_text(errors="replace")
+            if not text.strip():  # a power cut
+                continue
             source = aside[0] if len(aside) == 1 else self._packed(rescind, report.with_suffix(".rsq"))
             finding = self._finding(text.split("\n")[0], report.with_suffix(".rsq"), text, source)
             found.setdefault(finding.signature, finding)
@@ -203,21 +205,23 @@ class Remains:
         """The input of a sequence, where the engine did not say which it was."""
         if not self._kind.geometry:
             return None
-        pack(rescind, sequence, sequence.with_suffix(".bin"))
+        try:
+            pack(rescind, sequence, sequence.with_suffix(".bin"))
+        except (OSError, subprocess.SubprocessError):
+            return None
         return sequence.with_suffix(".bin")
 
     def _from_input(self, rescind, path):
         summary, log = self._summary(path), tail_of(self.log)
         if not self._kind.geometry:
             return self._finding(f"{self.target}.{summary}", path, log, path)
-        sequence = self.directory / "sequence.rsq"
-        with sequence.open("wb") as output:
-            subprocess.run([rescind, "show", "--raw", "--geometry", self._kind.geometry, "--cpus", str(self._kind.cpus),
-                            path], check=True, stdout=output)
-        sequence = sequence.rename(self.directory / f"{hashlib.sha1(sequence.read_bytes()).hexdigest()}.rsq")
+        sequence = self.directory / f"{hashlib.sha1(bytes(path)).hexdigest()}.rsq"
         try:
+            with sequence.open("wb") as output:
+                subprocess.run([rescind, "show", "--raw", "--geometry", self._kind.geometry, "--cpus", str(self._kind.cpus),
+                                path], check=True, stdout=output)
             signature = signature_of(rescind, sequence, REPLAY_HANG_SECONDS)
-        except (RuntimeError, subprocess.TimeoutExpired) as failure:
+        except (OSError, RuntimeError, ValueError, subprocess.SubprocessError) as failure:
             return self._finding(f"unreplayable.{self.target}/{summary}", sequence, f"{failure}\n{log}", path)
         return self._finding(signature or f"unreproduced.{self.target}/{summary}", sequence, log, path)
 

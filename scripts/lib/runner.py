@@ -17,6 +17,7 @@ AFL_TARGETS = ("memory_small", "mixed", "lifecycle")  # where another kind of se
 AFL_SHARE = 0.5  # of what libFuzzer has on the same target
 SLICE_SECONDS = (2, 30)  # at least and at most, before reading the corpus is considered
 AFL_SLICES = 2  # so many times as long, as AFL first tries every seed several times
+AFL_WORTH_SECONDS = 4  # with less time left, libFuzzer does more
 STARTUP_MAX = 0.1  # of a slice
 SLICE_MAX_SECONDS = 300
 OVERRUN_SECONDS = 3
@@ -93,7 +94,7 @@ class Runner:
         left = self.left()
         if left <= 1:
             return False
-        allowed = [arm for arm in self.shares if arm.engine != "afl" or left >= 4]
+        allowed = [arm for arm in self.shares if arm.engine != "afl" or left >= AFL_WORTH_SECONDS or len(self.binaries) == 1]
         arm = self.campaign.schedule.choose([(arm, planned) for _, arm, planned in self.running], allowed)
         if arm is None:
             return False

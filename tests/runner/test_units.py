@@ -240,7 +240,8 @@ class OnDisk(WithDirectory):
         for name in ("counters", "log", "known"):
             (remains.directory / name).write_bytes(b"")
         (remains.directory / "met").write_bytes(bytes(5))
-        (remains.directory / "reports" / "1.rsq").write_bytes(b"")
+        for name in ("1.rsq", "1.txt"):
+            (remains.directory / "reports" / name).write_bytes(b"")
         left, = state.leftovers()
         self.assertEqual((left.counts(), left.met(), left.findings("no-command")), ((0, 0), {}, []))
         state.settle(left, 0.0, "left")
