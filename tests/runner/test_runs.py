@@ -256,9 +256,10 @@ class Afl(Runs):
 class Endings(Runs):
     def test_killed_and_continued(self):
         binaries = self.builds.libfuzzer("sound", sound)
-        run = self.start(binaries, "--seconds", 0, "--slice", 2)
-        self.wait_for(lambda: len(self.lines("journal.jsonl")) > 3 if (self.campaign / "journal.jsonl").exists() else 0, "slices")
-        self.wait_for(lambda: len(list(self.campaign.glob("processes/*/about.json"))) == 2, "two processes")
+        self.run_fuzz(binaries, "--seconds", 3, "--slice", 1)
+        before = self.counted()
+        run = self.start(binaries, "--seconds", 0, "--slice", 60)
+        self.wait_for(lambda: len(self.engines()) == 2 and self.counted() > before + 100, "two processes")
         os.killpg(run.pid, signal.SIGKILL)
         run.communicate()
         self.wait_for(lambda: not self.engines(), "processes outlive the runner", 10)
@@ -281,7 +282,7 @@ class Endings(Runs):
         run.communicate()
         self.wait_for(lambda: not self.engines(), "processes outlive the runner", 10)
         known = {path.read_text().split("\n")[0] for path in self.campaign.glob("processes/*/reports/*.txt")}
-        self.run_fuzz(binaries, "--seconds", 2, status=1)
+        self.run_fuzz(self.builds.libfuzzer("sound", sound), "--seconds", 2, status=1)
         self.assertLessEqual(known, {meta["signature"] for meta in self.metas().values()})
 
     def test_everything_is_killed_over_and_over(self):
