@@ -97,10 +97,11 @@ static void write_file(const char *path, const char *text, size_t length) {
 static void write_finding(const char *signature, const char *report, const char *text, size_t length) {
     char path[4096], unfinished[4096], all[SESSION_REPORT_MAX];
     const char *directory = getenv("RESCIND_FINDINGS");
-    directory = directory ? directory : ".";
-    snprintf(path, sizeof path, "%s/%016" PRIx64 ".rsq", directory, hash(signature));
+    snprintf(path, sizeof path, "%s/%016" PRIx64 ".rsq", directory ? directory : ".", hash(signature));
     write_file(path, text, length);
     fprintf(stderr, "rescind: wrote %s\n", path);
+    if (!directory) /* started by hand, which has seen the report */
+        return;
     snprintf(unfinished, sizeof unfinished, "%s/%016" PRIx64 ".unfinished", directory, hash(signature));
     snprintf(path, sizeof path, "%s/%016" PRIx64 ".txt", directory, hash(signature));
     snprintf(all, sizeof all, "%s\n%s\n", signature, report);

@@ -20,9 +20,9 @@ struct session_counters *session_start(void);
 /*
  * Prints signature and report, writes the text of a sequence (or, of targets without sequences, the input) to
  * RESCIND_FINDINGS/<hash of the signature>.rsq, by default to the current directory, and signature and report to a .txt
- * beside it, and stops the process. A signature that stands in the file RESCIND_KNOWN, one to a line, is passed over; a
- * line `*` stands for all the others. The file RESCIND_MET holds one 64-bit number for each of those lines: how often
- * it was met.
+ * beside it if that is set, and stops the process. A signature that stands in the file RESCIND_KNOWN, one to a line, is
+ * passed over; a line `*` stands for all the others. The file RESCIND_MET holds one 64-bit number for each of those
+ * lines: how often it was met.
  */
 void session_finding(const char *signature, const char *report, const char *text, size_t length);
 

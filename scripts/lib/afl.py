@@ -36,9 +36,11 @@ class AflRemains(engine.Remains):
         gained = len(self._queue())
         if gained > self._progress.gained:
             self._progress.gained, self._progress.last_new = gained, round(time.time(), 1)
-        stats = self.output / "fuzzer_stats"
-        if stats.exists() and (match := re.search(r"^edges_found\s*: (\d+)", stats.read_text(), re.MULTILINE)):
-            self._progress.edges = int(match[1])
+        stats = self.output / "fuzzer_stats"  # appears when all seeds have been tried
+        if stats.exists():
+            self._progress.startup = self._progress.startup or time.time() - self.about["started"]
+            if match := re.search(r"^edges_found\s*: (\d+)", stats.read_text(), re.MULTILINE):
+                self._progress.edges = int(match[1])
         return self._progress
 
     def new_inputs(self):
@@ -60,8 +62,8 @@ class Afl(engine.Running, AflRemains):
     def command(self, directory, corpora):
         self._gather_seeds(directory / "seeds", corpora)
         options = dict(option[1:].split("=", 1) for option in engine.options_of(self.binary.name))
-        command = ["afl-fuzz", "-i", directory / "seeds", "-o", directory / "afl", "-V", max(1, round(self.seconds)), "-s", self.seed,
-                   "-m", "none", "-t", RUN_TIMEOUT_MS]
+        command = ["afl-fuzz", "-i", directory / "seeds", "-o", directory / "afl", "-V", max(1, round(self.seconds)),
+                   "-s", self.seed, "-m", "none", "-t", RUN_TIMEOUT_MS]
         if "dict" in options:
             command += ["-x", options["dict"]]
         return [*command, "--", self.binary]
@@ -85,7 +87,8 @@ class Afl(engine.Running, AflRemains):
         custom = {"AFL_CUSTOM_MUTATOR_LIBRARY": str(mutator), "AFL_CUSTOM_MUTATOR_ONLY": "1"} if mutator.exists() else {}
         return custom | {
             "AFL_NO_UI": "1", "AFL_SKIP_CPUFREQ": "1", "AFL_I_DONT_CARE_ABOUT_MISSING_CRASHES": "1", "AFL_TRY_AFFINITY": "1",
-            "ASAN_OPTIONS": "detect_leaks=0:abort_on_error=1:symbolize=0", "AFL_FAST_CAL": "1", "AFL_HANG_TMOUT": str(self.timeout * 1000), "AFL_FORKSRV_INIT_TMOUT": "30000",
+            "AFL_FAST_CAL": "1", "AFL_HANG_TMOUT": str(self.timeout * 1000), "AFL_FORKSRV_INIT_TMOUT": "30000",
+            "ASAN_OPTIONS": "detect_leaks=0:abort_on_error=1:symbolize=0",
         }
 
     def end(self):

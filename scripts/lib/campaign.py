@@ -66,6 +66,7 @@ class Campaign:
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
+            self._lock.close()
             print(f"{self.directory} is in use by another run", file=sys.stderr)
             sys.exit(2)
 

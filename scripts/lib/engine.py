@@ -15,6 +15,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import children
+
 SOURCES = Path(__file__).resolve().parents[2] / "fuzz"
 COUNTERS = struct.Struct("=QQ")  # struct session_counters of fuzz/session.h
 SANITIZER_OPTIONS = {"ASAN_OPTIONS": "detect_leaks=0", "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1"}
@@ -79,8 +81,8 @@ def pack(rescind, source, output):
 def failure_of(rescind, sequence, compare="log", timeout=TIMEOUT_SECONDS):
     """The signature that a sequence fails with and the index of the operation; (None, ...) if all agrees. Anything but
     these two raises."""
-    done = subprocess.run([rescind, "run", "--json", f"--compare={compare}", f"--timeout={timeout}", sequence], stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE, timeout=REPLAY_MAX_SECONDS)
+    done = subprocess.run([rescind, "run", "--json", f"--compare={compare}", f"--timeout={timeout}", sequence],
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=REPLAY_MAX_SECONDS)
     if done.returncode not in (0, 1):
         raise RuntimeError(done.stderr.decode(errors="replace").strip() or f"rescind run {sequence} failed")
     outcome = json.loads(done.stdout)
@@ -138,7 +140,7 @@ class Remains:
 
     def counts(self):
         """Executions and operations so far."""
-        return COUNTERS.unpack((self.directory / "counters").read_bytes()[: COUNTERS.size])
+        return COUNTERS.unpack((self.directory / "counters").read_bytes()[: COUNTERS.size].ljust(COUNTERS.size, b"\0"))
 
     def met(self):
         """How often each known signature was met, without those that were not."""
@@ -181,6 +183,8 @@ class Remains:
         found, aside = {}, self.put_aside()
         for report in sorted(self.reports.glob("*.txt")):
             text = report.read_text(errors="replace")
+            if not text.strip():  # a power cut
+                continue
             source = aside[0] if len(aside) == 1 else self._packed(rescind, report.with_suffix(".rsq"))
             finding = self._finding(text.split("\n")[0], report.with_suffix(".rsq"), text, source)
             found.setdefault(finding.signature, finding)
@@ -195,27 +199,29 @@ class Remains:
 
     def death(self, how):
         """The finding of a process that died without leaving one."""
-        return self._finding(f"died.{self.target}/{how}", None, tail_of(self.log), None)
+        return self._finding(f"{how}/{self.target}", None, tail_of(self.log), None)
 
     def _packed(self, rescind, sequence):
         """The input of a sequence, where the engine did not say which it was."""
         if not self._kind.geometry:
             return None
-        pack(rescind, sequence, sequence.with_suffix(".bin"))
+        try:
+            pack(rescind, sequence, sequence.with_suffix(".bin"))
+        except (OSError, subprocess.SubprocessError):
+            return None
         return sequence.with_suffix(".bin")
 
     def _from_input(self, rescind, path):
         summary, log = self._summary(path), tail_of(self.log)
         if not self._kind.geometry:
             return self._finding(f"{self.target}.{summary}", path, log, path)
-        sequence = self.directory / "sequence.rsq"
-        with sequence.open("wb") as output:
-            subprocess.run([rescind, "show", "--raw", "--geometry", self._kind.geometry, "--cpus", str(self._kind.cpus),
-                            path], check=True, stdout=output)
-        sequence = sequence.rename(self.directory / f"{hashlib.sha1(sequence.read_bytes()).hexdigest()}.rsq")
+        sequence = self.directory / f"{hashlib.sha1(bytes(path)).hexdigest()}.rsq"
         try:
+            with sequence.open("wb") as output:
+                subprocess.run([rescind, "show", "--raw", "--geometry", self._kind.geometry, "--cpus", str(self._kind.cpus),
+                                path], check=True, stdout=output)
             signature = signature_of(rescind, sequence, REPLAY_HANG_SECONDS)
-        except (RuntimeError, subprocess.TimeoutExpired) as failure:
+        except (OSError, RuntimeError, ValueError, subprocess.SubprocessError) as failure:
             return self._finding(f"unreplayable.{self.target}/{summary}", sequence, f"{failure}\n{log}", path)
         return self._finding(signature or f"unreproduced.{self.target}/{summary}", sequence, log, path)
 
@@ -259,10 +265,7 @@ class Running:
             "RESCIND_KNOWN": str(self.known),
             "RESCIND_MET": str(directory / "met"),
         } | self.variables()
-        with self.log.open("ab") as log:
-            self._process = subprocess.Popen(["setpriv", "--pdeathsig", self.DEATH_SIGNAL, *command], env=environment,
-                                             stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=directory,
-                                             start_new_session=True)
+        self._process = children.start(command, self.log, self.DEATH_SIGNAL, env=environment, cwd=directory)
 
     def variables(self):
         """Of the environment, beside those of every engine."""

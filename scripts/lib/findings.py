@@ -6,9 +6,9 @@ meta.json says what is known of it. A finding is filed at once and complete but 
 import hashlib
 import json
 import re
-import subprocess
 import time
 
+import children
 import storage
 
 SHRINK_SECONDS = 60
@@ -146,10 +146,10 @@ class Shrinker:
 
     def _start(self, signature):
         self._signature, self._started = signature, time.monotonic()
-        with self.log.open("wb") as log:
-            self._process = subprocess.Popen(
-                ["setpriv", "--pdeathsig", "KILL", self.rescind, "shrink", *(HANGING if "watchdog" in signature else []),
-                 self.shelf.path(signature) / "found.rsq", "-o", self._output()], stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+        self.log.unlink(missing_ok=True)
+        options = HANGING if "watchdog" in signature else []
+        found = self.shelf.path(signature) / "found.rsq"
+        self._process = children.start([self.rescind, "shrink", *options, found, "-o", self._output()], self.log)
 
     def _end(self, why_not):
         process, self._process = self._process, None

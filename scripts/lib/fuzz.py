@@ -157,8 +157,8 @@ def print_summary(session, covered):
                    f"{' and '.join(session.binaries)}, seed {arguments.seed})")
     row("executions", f"{session.executions:,} in {session.seconds:.0f} s")
     row("operations", f"{session.operations:,}, {session.operations / max(session.seconds, 0.1):,.0f} a second")
-    row("campaign", f"{totals['executions']:,} executions in {status.duration(sum(target['seconds'] for target in totals['targets'].values()))} "
-                    f"of processes, corpus {sum(target['corpus'] for target in totals['targets'].values()):,}, "
+    seconds, corpus = (sum(target[name] for target in totals["targets"].values()) for name in ("seconds", "corpus"))
+    row("campaign", f"{totals['executions']:,} executions in {status.duration(seconds)} of processes, corpus {corpus:,}, "
                     f"{totals['disk_bytes'] / 2**20:.0f} of {arguments.disk_mb} MB")
     if covered:
         row("coverage", f"src/kernel: {coverage.describe(covered)}")

@@ -3,15 +3,16 @@ if that is not enough, drops entries."""
 
 import os
 import signal
-import subprocess
 import time
 
+import children
 import engine
 import storage
 
 LOOK_SECONDS = 5
 BEGIN, AIM = 0.8, 0.7  # of the limit: where minimizing begins, and what dropping aims at
 MERGE_SECONDS = 300
+LENGTH_MAX = 4096  # AFL's inputs are longer than libFuzzer's
 
 
 class Pruner:
@@ -53,11 +54,11 @@ class Pruner:
         self._before = set(os.listdir(corpus))
         known = self.campaign.scratch / "all-known"
         known.write_text("*\n")
-        with (self.campaign.scratch / "merge.log").open("wb") as log:
-            self._process = subprocess.Popen(
-                ["setpriv", "--pdeathsig", "KILL", self.binaries / "fuzz" / target, *engine.options_of(target), "-max_len=4096", "-merge=1", self._merged,
-                 corpus], env=os.environ | engine.SANITIZER_OPTIONS | {"RESCIND_KNOWN": str(known)}, cwd=self.campaign.scratch,
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+        log = self.campaign.scratch / "merge.log"
+        log.unlink(missing_ok=True)
+        self._process = children.start(
+            [self.binaries / "fuzz" / target, *engine.options_of(target), f"-max_len={LENGTH_MAX}", "-merge=1", self._merged,
+             corpus], log, env=os.environ | engine.SANITIZER_OPTIONS | {"RESCIND_KNOWN": str(known)}, cwd=self.campaign.scratch)
 
     def _follow(self):
         """Entries go one by one and only once the merge is complete, so that stopping at any moment loses nothing."""

@@ -17,6 +17,7 @@ AFL_TARGETS = ("memory_small", "mixed", "lifecycle")  # where another kind of se
 AFL_SHARE = 0.5  # of what libFuzzer has on the same target
 SLICE_SECONDS = (2, 30)  # at least and at most, before reading the corpus is considered
 AFL_SLICES = 2  # so many times as long, as AFL first tries every seed several times
+AFL_WORTH_SECONDS = 4  # with less time left, libFuzzer does more
 STARTUP_MAX = 0.1  # of a slice
 SLICE_MAX_SECONDS = 300
 OVERRUN_SECONDS = 3
@@ -25,6 +26,7 @@ FAILED_STARTS_MAX = 3
 TAKE_SECONDS = 2  # between looks at what AFL found
 SHRINK_AT_END_SECONDS = 20
 OUTSIDE_SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+DEATHS = ("died", "stalled")  # how processes end that leave no finding and are one
 CLASSES = {"libfuzzer": engine.LibFuzzer, "afl": Afl}
 
 
@@ -77,8 +79,11 @@ class Runner:
         """Short enough that every arm has its turn in a short run; long beside reading the corpus."""
         if self.arguments.slice:
             return self.arguments.slice
-        fair = self.arguments.seconds * self.arguments.jobs / sum(self.shares.values()) if self.arguments.seconds else SLICE_SECONDS[1]
-        seconds = max(SLICE_SECONDS[0], min(SLICE_SECONDS[1], fair)) * (AFL_SLICES if arm.engine == "afl" else 1)
+        seconds = SLICE_SECONDS[1]
+        if self.arguments.seconds:
+            fair = self.arguments.seconds * self.arguments.jobs / sum(self.shares.values())
+            seconds = max(SLICE_SECONDS[0], min(SLICE_SECONDS[1], fair / 2))
+        seconds *= (AFL_SLICES if arm.engine == "afl" else 1)
         return min(SLICE_MAX_SECONDS, max(seconds, self._startup.get(arm, 0) / STARTUP_MAX))
 
     def left(self):
@@ -89,7 +94,7 @@ class Runner:
         left = self.left()
         if left <= 1:
             return False
-        allowed = [arm for arm in self.shares if arm.engine != "afl" or left >= 4]
+        allowed = [arm for arm in self.shares if arm.engine != "afl" or left >= AFL_WORTH_SECONDS or len(self.binaries) == 1]
         arm = self.campaign.schedule.choose([(arm, planned) for _, arm, planned in self.running], allowed)
         if arm is None:
             return False
@@ -116,6 +121,8 @@ class Runner:
             self.finish()
         finally:
             for process, _, _ in self.running:
+                process.end()
+            for process, _, _ in self.running:
                 process.stop()
             self.shrinker.stop()
             self.pruner.stop()
@@ -137,6 +144,7 @@ class Runner:
             self.settle(process, arm, process.poll())
             return
         process.tend()
+        process.progress()
         if over > OVERRUN_SECONDS and process.idle_seconds() < IDLE_SECONDS:  # else it hangs; the engine will see to that
             process.stop()
             self.settle(process, arm, 0)
@@ -165,7 +173,8 @@ class Runner:
     def await_ends(self):
         """Engines end by themselves, a little late; one that hangs is given the time to say so."""
         ended = time.monotonic()
-        while self.running and not self.interrupted and time.monotonic() < ended + self.arguments.timeout + 2:
+        until = ended + self.arguments.timeout + 3 * engine.STALL_SECONDS
+        while self.running and not self.interrupted and time.monotonic() < until:
             time.sleep(0.05)
             for process, arm, planned in list(self.running):
                 self.tend_process(process, arm, planned)
@@ -190,7 +199,7 @@ class Runner:
         executions, operations = process.counts()
         self.executions += executions
         self.operations += operations
-        self.settle_remains(process, seconds, ended, process.death(ended) if ended.startswith(("died", "stalled")) else None)
+        self.settle_remains(process, seconds, ended, process.death(ended) if ended.startswith(DEATHS) else None)
 
     def judge(self, process, exit_status, found):
         """How it ended, in a word or two."""
@@ -257,7 +266,8 @@ class Runner:
         running = [(process, process.counts(), process.progress()) for process, arm, _ in self.running if arm.target == name]
         tallies = {arm.engine: tally for arm, tally in self.campaign.tallies.items() if arm.target == name}
         executions = sum(tally.executions for tally in tallies.values()) + sum(counts[0] for _, counts, _ in running)
-        seconds = sum(tally.seconds for tally in tallies.values()) + sum(time.monotonic() - process.started for process, _, _ in running)
+        seconds = sum(tally.seconds for tally in tallies.values())
+        seconds += sum(time.monotonic() - process.started for process, _, _ in running)
         engines = [process.ENGINE for process, _, _ in running]
         seen = [(tally.edges, tally.features) for _, tally in sorted(tallies.items(), key=lambda item: item[0] != "libfuzzer")]
         seen = [(progress.edges, progress.features) for process, _, progress in running if process.ENGINE == "libfuzzer"] + seen

@@ -68,13 +68,15 @@ class Schedule:
         self.records[arm].learn(seconds, gained)
 
     def choose(self, running, allowed=None):
-        """The arm that is owed most, or None. `running`: pairs of arm and the seconds that it will have run, not yet
-        observed. `allowed`: the arms to choose from."""
+        """The arm that is owed most, or None; before that those never tried, so that a short first run has all. `running`:
+        pairs of arm and the seconds that it will have run, not yet observed. `allowed`: the arms to choose from."""
         shares = self.shares()
         planned = sum(seconds for _, seconds in running)
         owed = {arm: self.records[arm].owed + shares[arm] * planned for arm in self.base}
+        tried = {arm: self.records[arm].seconds > 0 for arm in self.base}
         for arm, seconds in running:
             owed[arm] -= seconds
+            tried[arm] = True
         allowed = self.base if allowed is None else allowed
         return max((arm for arm in self.base if arm in allowed),
-                   key=lambda arm: (round(owed[arm], 6), round(shares[arm], 6)), default=None)
+                   key=lambda arm: (not tried[arm], round(owed[arm], 6), round(shares[arm], 6)), default=None)

@@ -1,9 +1,6 @@
 """What a run shows while it fuzzes: a page in a terminal, else a line now and then; and status.jsonl for programs.
 
-Fields of a line of status.jsonl: `time` (seconds since 1970), `run_seconds`, `build`, `jobs`, `disk_bytes`, `executions`, `operations`
-(both of the whole campaign), `findings` {`unique`, `met`: all and how often; `new`: of this run} and `targets`, for each target:
-`running` (engines), `share` (of the time, by engine), `seconds`, `executions`, `operations`, `executions_per_second` (lately),
-`edges`, `features`, `corpus` (entries), `last_new` (seconds since 1970, or null), `findings` {`unique`, `met`}.
+docs/fuzzing.md tells its fields.
 """
 
 import os
@@ -109,19 +106,20 @@ def page_of(now, columns, rows):
     lines = [
         f"{now['build']}   {duration(now['run_seconds'])}{of}   {now['executions']:,} runs   {now['operations']:,} operations   "
         f"findings {now['findings']['unique']} (met {now['findings']['met']:,})   disk {now['disk_bytes'] >> 20} MB",
-        f"{'target':13} {'now':14} {'share':>6} {'runs/s':>8} {'edges':>6} {'features':>8} {'corpus':>7} {'last new':>13} {'findings':>9} {'met':>8}",
+        f"{'target':13} {'now':14} {'share':>6} {'runs/s':>8} {'edges':>6} {'features':>8} {'corpus':>7} {'last new':>13} "
+        f"{'findings':>9} {'met':>8}",
     ]
     for name, target in now["targets"].items():
-        running = ", ".join(f"{engine}" if count == 1 else f"{count} {engine}" for engine, count in sorted(target["running"].items()))
+        running = ", ".join(engine if count == 1 else f"{count} {engine}" for engine, count in target["running"].items())
+        share, speed, found = sum(target["share"].values()), target["executions_per_second"], target["findings"]
         lines.append(
-            f"{name:13} {running:14} {sum(target['share'].values()):6.1%} {target['executions_per_second']:8,.0f} {target['edges']:6,} "
-            f"{target['features']:8,} {target['corpus']:7,} {ago(target['last_new'], now['time']):>13} {target['findings']['unique']:9,} "
-            f"{target['findings']['met']:8,}")
+            f"{name:13} {running:14} {share:6.1%} {speed:8,.0f} {target['edges']:6,} {target['features']:8,} {target['corpus']:7,} "
+            f"{ago(target['last_new'], now['time']):>13} {found['unique']:9,} {found['met']:8,}")
     return [line[: columns - 1] for line in lines[: rows - 1]]
 
 
 def line_of(now):
-    running = ", ".join(f"{name} ({'+'.join(sorted(target['running']))})" for name, target in now["targets"].items() if target["running"])
+    running = ", ".join(f"{name} ({'+'.join(target['running'])})" for name, target in now["targets"].items() if target["running"])
     corpus = sum(target["corpus"] for target in now["targets"].values())
     return (f"{duration(now['run_seconds'])}  {now['executions']:,} runs  {now['operations']:,} operations  corpus {corpus:,}  "
             f"findings {now['findings']['unique']}  now {running}")

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """scripts/fuzz end to end, with kernels that fail, hang and crash, and with engines that misbehave; it is killed, interrupted
-and continued. Builds what it needs in work/faults.
+and continued. Builds what it needs in work/faults. Without arguments, the classes run side by side, as they mostly wait.
 """
 
 import array
 import json
 import os
+import random
 import re
 import shutil
 import signal
@@ -14,6 +15,7 @@ import sys
 import tempfile
 import time
 import unittest
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 LIB = Path(__file__).resolve().parents[2] / "scripts" / "lib"
@@ -24,6 +26,7 @@ import faults  # noqa: E402
 
 TARGET = "memory_small"
 FAULT = "F10-join-across-parents"
+SIDE_BY_SIDE = 4
 HAS_AFL = bool(shutil.which("afl-fuzz") and shutil.which("afl-clang-fast"))
 
 # Where a kernel hangs and crashes: rarely enough to get beyond the first inputs.
@@ -58,15 +61,15 @@ class Builds:
             tree.make(*[program for program, _ in programs], jobs=2)
             (into / "fuzz").mkdir(parents=True)
             for _, file in programs:
-                if not file.startswith("="):
-                    shutil.copy(tree.build / file, into / file)
+                shutil.copy(tree.build / file, into / file)
         return into
 
     def libfuzzer(self, name, change):
         return self._make(name, "fuzz-plain", change, [("rescind", "rescind"), (f"fuzz_{TARGET}", f"fuzz/{TARGET}")])
 
     def afl(self, name, change):
-        into = self._make(name, "afl", change, [(f"fuzz_{TARGET}", f"fuzz/{TARGET}"), (f"{TARGET}.mutator", f"fuzz/{TARGET}.mutator.so")])
+        into = self._make(name, "afl", change, [(f"fuzz_{TARGET}", f"fuzz/{TARGET}"),
+                                                (f"{TARGET}.mutator", f"fuzz/{TARGET}.mutator.so")])
         shutil.copy(self.libfuzzer(name, change) / "rescind", into / "rescind")
         return into
 
@@ -93,19 +96,10 @@ def with_code(code):
 
 
 class Runs(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        (builds.ROOT / "work").mkdir(exist_ok=True)
-        temporary = tempfile.TemporaryDirectory(dir=builds.ROOT / "work", prefix="runner-")
-        cls.addClassCleanup(temporary.cleanup)
-        cls.builds = Builds(Path(temporary.name))
-        cls.number = 0
-        cls.common = Path(temporary.name)
+    builds = None
 
     def setUp(self):
-        type(self).number += 1
-        self.directory = self.common / str(self.number)
-        self.directory.mkdir()
+        self.directory = Path(tempfile.mkdtemp(dir=self.builds.directory))
         self.campaign, self.findings = self.directory / "campaign", self.directory / "findings"
         self.started = []
         self.addCleanup(self.end_all)
@@ -114,13 +108,14 @@ class Runs(unittest.TestCase):
         for run in self.started:
             if run.poll() is None:
                 run.kill()
-            run.communicate()
+            if not run.stdout.closed:
+                run.communicate()
 
     def start(self, binaries, *options):
         run = subprocess.Popen(
             [sys.executable, LIB / "fuzz.py", "--binaries", binaries, "--campaign", self.campaign, "--findings", self.findings,
-             "--target", TARGET, "--jobs", "2", "--seed", "1", *map(str, options)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, text=True, start_new_session=True)
+             "--target", TARGET, "--jobs", "2", "--seed", "1", *map(str, options)],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True)
         self.started.append(run)
         return run
 
@@ -138,7 +133,16 @@ class Runs(unittest.TestCase):
         (into / "fuzz" / TARGET).chmod(0o755)
         return into
 
-    def wait_for(self, condition, what, seconds=30):
+    def run_until(self, condition, what, binaries, *options):
+        """A run that is interrupted once it has met the condition; it has findings then."""
+        run = self.start(binaries, "--seconds", 0, *options)
+        self.wait_for(condition, what)
+        os.kill(run.pid, signal.SIGINT)
+        output = run.communicate(timeout=60)[0]
+        self.assertEqual(run.returncode, 1, output)
+        return output
+
+    def wait_for(self, condition, what, seconds=100):
         end = time.monotonic() + seconds
         while not (value := condition()):
             self.assertLess(time.monotonic(), end, what)
@@ -149,19 +153,25 @@ class Runs(unittest.TestCase):
         path = self.campaign / "corpus" / TARGET
         return set(os.listdir(path)) if path.is_dir() else set()
 
+    def shrunk(self):
+        """Findings that are complete."""
+        return [meta for meta in self.metas().values() if meta["shrunk"] != "pending"]
+
     def metas(self):
-        return {path.parent: json.loads(path.read_text()) for path in sorted(self.findings.glob("*/meta.json"))}
+        return {path.parent: json.loads(path.read_text()) for path in sorted(self.findings.glob("[!.]*/meta.json"))}
 
     def lines(self, name):
         return [json.loads(line) for line in (self.campaign / name).read_text().splitlines()]
 
     def counted(self):
         """Executions in the journal and in processes that are not settled."""
-        total = 0
+        total, settled = 0, set()
         for line in self.lines("journal.jsonl"):
             total += line["executions"] if line["kind"] == "slice" else sum(arm["tally"]["executions"] for arm in line["arms"])
+            settled.add(line.get("process"))
         for path in self.campaign.glob("processes/*/counters"):
-            total += array.array("Q", path.read_bytes())[0]
+            if path.parent.name not in settled:
+                total += sum(array.array("Q", path.read_bytes())[:1])
         return total
 
     def engines(self):
@@ -176,8 +186,6 @@ class Runs(unittest.TestCase):
                 pass
         return found
 
-
-class Findings(Runs):
     def check_finding(self, path, meta, rescind):
         self.assertEqual(sorted(os.listdir(path)), ["found.rsq", "input.bin", "meta.json", "report.txt", "shrunk.rsq"])
         self.assertEqual(meta["shrunk"], "done")
@@ -189,23 +197,25 @@ class Findings(Runs):
             done = subprocess.run([rescind, "run", "--json", path / name], capture_output=True, text=True)
             self.assertEqual((done.returncode, json.loads(done.stdout)["signature"]), (1, meta["signature"]))
 
+
+class Findings(Runs):
     def test_findings_are_filed_and_count_up(self):
         binaries = self.builds.libfuzzer("faulty", faulty)
-        output = self.run_fuzz(binaries, "--seconds", 6, "--slice", 1, status=1)
+        self.run_until(lambda: len(self.shrunk()) > 1, "two findings", binaries, "--slice", 1)
         metas = self.metas()
-        self.assertGreater(len(metas), 1, output)
         for path, meta in metas.items():
-            self.check_finding(path, meta, binaries / "rescind")
-        self.assertGreater(max(meta["count"] for meta in metas.values()), 1)
+            if meta["shrunk"] != "pending":
+                self.check_finding(path, meta, binaries / "rescind")
         self.assertEqual(len(set(meta["signature"] for meta in metas.values())), len(metas))
-        again = self.run_fuzz(binaries, "--seconds", 3, "--slice", 1, status=1)
+        count = sum(meta["count"] for meta in metas.values())
+        again = self.run_until(lambda: sum(meta["count"] for meta in self.metas().values()) > count + 2, "known findings met again",
+                               binaries, "--slice", 1)
         self.assertIn("known before", again)
         for path, meta in metas.items():
             self.assertEqual(self.metas()[path]["first_seen"], meta["first_seen"])
-        self.assertGreater(sum(meta["count"] for meta in self.metas().values()), sum(meta["count"] for meta in metas.values()))
 
     def test_status_can_be_read_by_programs(self):
-        self.run_fuzz(self.builds.libfuzzer("sound", sound), "--seconds", 3, "--slice", 1)
+        self.run_fuzz(self.builds.libfuzzer("sound", sound), "--seconds", 5, "--slice", 2)
         last = self.lines("status.jsonl")[-1]
         self.assertEqual(last["executions"], self.counted())
         target = last["targets"][TARGET]
@@ -213,36 +223,43 @@ class Findings(Runs):
         self.assertGreater(min(target["edges"], target["features"], target["executions_per_second"], target["last_new"]), 0)
         self.assertEqual(last["findings"], {"unique": 0, "met": 0, "new": 0})
 
+
+class Hanging(Runs):
     def test_a_kernel_that_hangs(self):
-        output = self.run_fuzz(self.builds.libfuzzer("hanging", with_code(HANG)), "--seconds", 10, "--slice", 3, "--timeout", 1, status=1)
-        self.assertIn("watchdog", " ".join(meta["signature"] for meta in self.metas().values()), output)
+        binaries = self.builds.libfuzzer("hanging", with_code(HANG))
+        self.run_until(self.metas, "no finding", binaries, "--slice", 3, "--timeout", 1)
+        self.assertIn("watchdog", next(iter(self.metas().values()))["signature"])
         self.assertTrue((next(iter(self.metas())) / "input.bin").exists())
 
+
+class Crashing(Runs):
     def test_a_kernel_that_crashes(self):
         binaries = self.builds.libfuzzer("crashing", with_code(CRASH))
-        self.run_fuzz(binaries, "--seconds", 8, "--slice", 2, status=1)
-        for path, meta in self.metas().items():
+        self.run_until(self.shrunk, "no finding", binaries, "--slice", 2)
+        for path, meta in [item for item in self.metas().items() if item[1]["shrunk"] == "done"]:
             self.assertRegex(meta["signature"], "lookup")
             self.assertEqual(subprocess.run([binaries / "rescind", "run", path / "shrunk.rsq"], capture_output=True).returncode, 1)
 
+
+class Afl(Runs):
     @unittest.skipUnless(HAS_AFL, "without AFL++")
     def test_afl_finds_and_gives_back(self):
-        output = self.run_fuzz(self.builds.afl("faulty", faulty), "--engine", "afl", "--seconds", 12, "--slice", 4, status=1)
-        metas = self.metas()
-        self.assertGreaterEqual(len(metas), 1, output)
-        for path, meta in metas.items():
-            self.check_finding(path, meta, self.builds.libfuzzer("faulty", faulty) / "rescind")
+        self.run_until(lambda: self.shrunk() and len(self.corpus()) > 20, "no finding or no corpus", self.builds.afl("faulty", faulty),
+                       "--engine", "afl", "--slice", 4)
+        for path, meta in self.metas().items():
             self.assertEqual(meta["engine"], "afl")
-        self.assertGreater(len(self.corpus()), 20)
+            if meta["shrunk"] != "pending":
+                self.check_finding(path, meta, self.builds.libfuzzer("faulty", faulty) / "rescind")
         self.assertEqual(self.engines(), [])
 
 
 class Endings(Runs):
     def test_killed_and_continued(self):
         binaries = self.builds.libfuzzer("sound", sound)
-        run = self.start(binaries, "--seconds", 0, "--slice", 2)
-        self.wait_for(lambda: len(self.lines("journal.jsonl")) > 3 if (self.campaign / "journal.jsonl").exists() else 0, "slices")
-        self.wait_for(lambda: len(list(self.campaign.glob("processes/*/about.json"))) == 2, "two processes")
+        self.run_fuzz(binaries, "--seconds", 3, "--slice", 1)
+        before = self.counted()
+        run = self.start(binaries, "--seconds", 0, "--slice", 60)
+        self.wait_for(lambda: len(self.engines()) == 2 and self.counted() > before + 100, "two processes")
         os.killpg(run.pid, signal.SIGKILL)
         run.communicate()
         self.wait_for(lambda: not self.engines(), "processes outlive the runner", 10)
@@ -251,20 +268,21 @@ class Endings(Runs):
         output = self.run_fuzz(binaries, "--seconds", 3, "--slice", 1)
         executed = int(re.search(r"^executions +([\d,]+) in", output, re.MULTILINE)[1].replace(",", ""))
         self.assertGreater(executed, 0)
-        self.assertEqual(self.lines("status.jsonl")[-1]["executions"], counted + executed)
+        self.assertEqual(self.lines("status.jsonl")[-1]["executions"], counted + executed, output)
         self.assertGreater(len(self.corpus() & corpus), len(corpus) * 0.7)
         self.assertEqual(list(self.campaign.glob("processes/*")), [])
 
     def test_a_finding_of_a_killed_run_is_filed(self):
         binaries = self.builds.libfuzzer("faulty", faulty)
         run = self.start(binaries, "--seconds", 0)
-        os.kill(run.pid, signal.SIGSTOP) if self.wait_for(lambda: self.engines(), "no process") else None
+        self.wait_for(self.engines, "no process")
+        os.kill(run.pid, signal.SIGSTOP)
         self.wait_for(lambda: list(self.campaign.glob("processes/*/reports/*.txt")), "nothing found")
         os.kill(run.pid, signal.SIGKILL)
         run.communicate()
         self.wait_for(lambda: not self.engines(), "processes outlive the runner", 10)
         known = {path.read_text().split("\n")[0] for path in self.campaign.glob("processes/*/reports/*.txt")}
-        self.run_fuzz(binaries, "--seconds", 1, status=1)
+        self.run_fuzz(self.builds.libfuzzer("sound", sound), "--seconds", 2, status=1)
         self.assertLessEqual(known, {meta["signature"] for meta in self.metas().values()})
 
     def test_everything_is_killed_over_and_over(self):
@@ -275,11 +293,11 @@ class Endings(Runs):
             for process in [run.pid, *self.engines()]:
                 os.kill(process, signal.SIGKILL)
             run.communicate()
-        self.run_fuzz(binaries, "--seconds", 3, "--slice", 1, status=1)
+        self.run_until(self.shrunk, "no finding", binaries, "--slice", 1)
         self.assertEqual(self.lines("status.jsonl")[-1]["executions"], self.counted())
         for path, meta in self.metas().items():
-            self.assertEqual(meta["shrunk"], "done")
             self.assertTrue((path / "report.txt").exists())
+            self.assertEqual((path / "shrunk.rsq").exists(), meta["shrunk"] == "done")
 
     def check_interrupt(self, number):
         run = self.start(self.builds.libfuzzer("sound", sound), "--seconds", 0)
@@ -300,7 +318,8 @@ class Endings(Runs):
         self.check_interrupt(signal.SIGTERM)
 
     def test_a_second_ctrl_c_ends_at_once_and_loses_nothing(self):
-        run = self.start(self.fake("signal.signal(signal.SIGTERM, signal.SIG_IGN)\nexecuted(100)\ntime.sleep(1000)\n"), "--seconds", 0)
+        fake = self.fake("signal.signal(signal.SIGTERM, signal.SIG_IGN)\nexecuted(100)\ntime.sleep(1000)\n")
+        run = self.start(fake, "--seconds", 0)
         self.wait_for(lambda: len(list(self.campaign.glob("processes/*/about.json"))) == 2 and self.counted() >= 200, "no process")
         os.kill(run.pid, signal.SIGINT)
         time.sleep(0.01)
@@ -312,14 +331,18 @@ class Endings(Runs):
         self.assertEqual(self.counted(), 200)
         self.assertEqual(self.engines(), [])
 
+
+class Disk(Runs):
     def test_the_disk_bound_holds(self):
-        binaries = self.builds.libfuzzer("sound", sound)
-        self.run_fuzz(binaries, "--seconds", 12, "--slice", 3, "--disk-mb", 1)
+        corpus = self.campaign / "corpus" / TARGET
+        corpus.mkdir(parents=True)
+        for number in range(1000):
+            (corpus / f"{number:040}").write_bytes(random.Random(number).randbytes(16 * (1 + number % 40)))
+        self.run_fuzz(self.builds.libfuzzer("sound", sound), "--seconds", 8, "--slice", 3, "--disk-mb", 1)
         self.assertLessEqual(self.lines("status.jsonl")[-1]["disk_bytes"], 1 << 20)
         used = sum(path.lstat().st_blocks * 512 for path in self.campaign.rglob("*") if path.is_file())
         self.assertLessEqual(used, (1 << 20) + 65536)
-        self.assertGreater(len(self.corpus()), 50)
-
+        self.assertGreater(len(self.corpus()), 50)  # it has thinned them, not thrown them away
 
 class Engines(Runs):
     def test_a_target_that_does_not_start(self):
@@ -333,16 +356,17 @@ class Engines(Runs):
         self.assertIn("does not run", self.run_fuzz(binaries, "--seconds", 20, status=2))
 
     def test_an_engine_that_dies_is_a_finding_and_not_the_end(self):
-        output = self.run_fuzz(self.fake("executed(10)\nprint('what a pity')\nsys.exit(3)\n"), "--seconds", 4, "--slice", 1, status=1)
+        fake = self.fake("executed(10)\nprint('what a pity')\nsys.exit(3)\n")
+        output = self.run_fuzz(fake, "--seconds", 4, "--slice", 1, status=1)
         (path, meta), = self.metas().items()
-        self.assertEqual(meta["signature"], f"died.{TARGET}/died-libfuzzer-status-3", output)
+        self.assertEqual(meta["signature"], f"died-libfuzzer-status-3/{TARGET}", output)
         self.assertIn("what a pity", (path / "report.txt").read_text())
         self.assertGreater(meta["count"], 2)
 
     def test_an_engine_that_stalls_is_a_finding(self):
         fake = self.fake("signal.signal(signal.SIGABRT, signal.SIG_IGN)\nexecuted(10)\ntime.sleep(1000)\n")
         self.run_fuzz(fake, "--seconds", 3, "--slice", 1, "--timeout", 1, status=1)
-        self.assertEqual({meta["signature"] for meta in self.metas().values()}, {f"died.{TARGET}/stalled"})
+        self.assertEqual({meta["signature"] for meta in self.metas().values()}, {f"stalled/{TARGET}"})
 
     def test_an_engine_killed_from_outside_is_no_finding(self):
         run = self.start(self.fake("executed(10)\ntime.sleep(seconds)\n"), "--seconds", 4, "--slice", 2)
@@ -353,5 +377,43 @@ class Engines(Runs):
         self.assertIn("ended from outside", output)
 
 
+def make_all(made):
+    made.libfuzzer("sound", sound)
+    made.libfuzzer("hanging", with_code(HANG))
+    made.libfuzzer("crashing", with_code(CRASH))
+    made.libfuzzer("faulty", faulty)
+    if HAS_AFL:
+        made.afl("faulty", faulty)
+
+
+def run_side_by_side(made):
+    """True if all pass; the output of those that do not is printed."""
+    environment = os.environ | {"RUNNER_BUILDS": str(made.directory)}
+
+    def run(test):
+        return subprocess.run([sys.executable, __file__, test.__name__], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                              env=environment)
+
+    with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
+        tests = Runs.__subclasses__()
+        runs = list(pool.map(run, tests))
+    for test, done in zip(tests, runs):
+        print(f"{test.__name__}: {done.stdout.strip()}", flush=True)
+    return all(done.returncode == 0 for done in runs)
+
+
+def main():
+    if "RUNNER_BUILDS" in os.environ:
+        Runs.builds = Builds(Path(os.environ["RUNNER_BUILDS"]))
+        unittest.main()
+    (builds.ROOT / "work").mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=builds.ROOT / "work", prefix="runner-") as temporary:
+        Runs.builds = Builds(Path(temporary))
+        if len(sys.argv) > 1:
+            unittest.main()
+        make_all(Runs.builds)
+        return 0 if run_side_by_side(Runs.builds) else 1
+
+
 if __name__ == "__main__":
-    unittest.main()
+    sys.exit(main())

@@ -97,6 +97,14 @@ class Shares(unittest.TestCase):
         self.assertEqual(plan.choose([], [B]), B)
         self.assertIsNone(plan.choose([], []))
 
+    def test_who_was_never_tried_goes_first(self):
+        plan = schedule.Schedule({A: 100, B: 1, C: 1})
+        chosen = []
+        for _ in range(4):
+            chosen.append(plan.choose([]))
+            plan.observe(chosen[-1], 4, 1)
+        self.assertEqual(chosen, [A, B, C, A])
+
     def test_a_debt_is_bounded(self):
         plan = schedule.Schedule({A: 1, B: 1})
         plan.observe(A, 1e6, 0)
@@ -225,6 +233,19 @@ class OnDisk(WithDirectory):
         (state.processes / "zeros" / "about.json").write_bytes(bytes(100))
         self.assertEqual([remains.directory for remains in state.leftovers()], [kept.directory])
         self.assertEqual(os.listdir(state.processes), [kept.directory.name])
+
+    def test_what_a_power_cut_left_of_a_process(self):
+        state = self.open()
+        remains = self.process(state)
+        for name in ("counters", "log", "known"):
+            (remains.directory / name).write_bytes(b"")
+        (remains.directory / "met").write_bytes(bytes(5))
+        for name in ("1.rsq", "1.txt"):
+            (remains.directory / "reports" / name).write_bytes(b"")
+        left, = state.leftovers()
+        self.assertEqual((left.counts(), left.met(), left.findings("no-command")), ((0, 0), {}, []))
+        state.settle(left, 0.0, "left")
+        self.assertEqual(state.tallies[A].slices, 1)
 
     def test_a_torn_journal(self):
         state = self.open()
