@@ -18,6 +18,7 @@ from pathlib import Path
 import builds
 import coverage
 import engine
+import inputs
 
 ROUND_SECONDS = 600  # each target gets its share of every round
 STATUS_SECONDS = 0.5
@@ -81,13 +82,7 @@ class Session:
         kept, seeds = self.corpora(target)
         kept.mkdir(parents=True, exist_ok=True)
         seeds.mkdir(parents=True)
-        for source in (f"seeds/{target}", "scenarios", "regress"):
-            for path in sorted((builds.ROOT / "corpus" / source).rglob("*.rsq")):
-                name = hashlib.sha1(bytes(path)).hexdigest()
-                if engine.TARGETS[target].explores == "sequences":
-                    shutil.copy(path, seeds / name)
-                elif re.search(rf"^# geometry: {engine.TARGETS[target].geometry}$", path.read_text(), re.MULTILINE):
-                    engine.pack(self.rescind, path, seeds / name)
+        inputs.collect(self.rescind, target, seeds)
 
     def fuzz(self):
         started = time.monotonic()
