@@ -16,25 +16,11 @@ import engine
 import inputs
 
 
-def pack(rescind, sequence):
-    with tempfile.TemporaryDirectory() as work:
-        output = Path(work) / "packed"
-        engine.pack(rescind, sequence, output)
-        return output.read_bytes()
-
-
 def seeds(target, rescind):
     """The different inputs that a target starts from."""
-    sequences = [path for path in inputs.shared() if inputs.is_for(target, path)]
-    sequences += sorted((inputs.SEEDS / target).glob("*.rsq"))
-    if engine.TARGETS[target].geometry:
-        contents = [pack(rescind, path) for path in sequences]
-    elif engine.TARGETS[target].explores == "sequences":
-        contents = [path.read_bytes() for path in sequences]
-    else:
-        contents = []
-    contents += inputs.raw_seeds(target)
-    return sorted({content[: inputs.longest(target)] for content in contents})
+    with tempfile.TemporaryDirectory() as work:
+        inputs.collect(rescind, target, Path(work))
+        return sorted({path.read_bytes()[: inputs.longest(target)] for path in Path(work).iterdir()})
 
 
 def write_zip(path, contents):

@@ -7,10 +7,8 @@ Exit status: 0 no finding in this run, 1 findings, 2 usage error, a failed build
 """
 
 import argparse
-import hashlib
 import os
 import random
-import re
 import shutil
 import signal
 import subprocess
@@ -22,6 +20,7 @@ import campaign
 import coverage
 import engine
 import findings
+import inputs
 import runner
 import status
 
@@ -103,13 +102,7 @@ def build_id(rescind):
 def collect_seeds(session, target):
     _, seeds = session.corpora(target)
     seeds.mkdir(parents=True)
-    for source in (f"seeds/{target}", "scenarios", "regress"):
-        for path in sorted((builds.ROOT / "corpus" / source).rglob("*.rsq")):
-            name = hashlib.sha1(bytes(path)).hexdigest()
-            if engine.TARGETS[target].explores == "sequences":
-                shutil.copy(path, seeds / name)
-            elif re.search(rf"^# geometry: {engine.TARGETS[target].geometry}$", path.read_text(), re.MULTILINE):
-                engine.pack(session.rescind, path, seeds / name)
+    inputs.collect(session.rescind, target, seeds)
 
 
 def measure_coverage(session):

@@ -1,6 +1,8 @@
 """The inputs of fuzz targets: what corpus/ ships, and what engines have kept in directories."""
 
+import hashlib
 import re
+import shutil
 
 import builds
 import engine
@@ -39,6 +41,17 @@ def is_for(target, path):
     """Whether a target can read a sequence: packed, in its geometry, or as text."""
     kind = engine.TARGETS[target]
     return kind.explores == "sequences" or bool(re.search(rf"^# geometry: {kind.geometry}$", path.read_text(), re.MULTILINE))
+
+
+def collect(rescind, target, into):
+    """Fills a directory with what a target starts from, as it reads it: its own seeds and the shared sequences."""
+    own = sorted((SEEDS / target).glob("*"))
+    for path in [*own, *(path for path in shared() if is_for(target, path))]:
+        name = into / hashlib.sha1(bytes(path)).hexdigest()
+        if engine.TARGETS[target].geometry:
+            engine.pack(rescind, path, name)
+        else:
+            shutil.copy(path, name)
 
 
 def raw_seeds(target):
