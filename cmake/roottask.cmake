@@ -13,5 +13,5 @@ function(rescind_roottask)
     target_compile_options(roottask PRIVATE -ffreestanding -mgeneral-regs-only -fpie -fvisibility=hidden
         -fno-stack-protector -fno-asynchronous-unwind-tables -fno-jump-tables -ffunction-sections)
     target_link_options(roottask PRIVATE -nostdlib -static -no-pie "-Wl,-T,${script}" -Wl,--gc-sections
-        -Wl,--build-id=none -Wl,-z,max-page-size=4096 -Wl,--no-warn-rwx-segments)
+        -Wl,--build-id=none -Wl,-z,max-page-size=4096 -Wl,--no-warn-rwx-segments -Wl,--no-relax)
 endfunction()

@@ -9,6 +9,7 @@ void *memmove(void *to, const void *from, size_t bytes);
 void *memset(void *to, int value, size_t bytes);
 int memcmp(const void *a, const void *b, size_t bytes);
 size_t strlen(const char *text);
+int __popcountdi2(long bits); // NOLINT(bugprone-reserved-identifier): the compiler's name
 
 void *memcpy(void *restrict to, const void *restrict from, size_t bytes) {
     void *start = to;
@@ -48,4 +49,11 @@ size_t strlen(const char *text) {
     for (; text[length]; length++)
         __asm__ volatile("" : : : "memory");
     return length;
+}
+
+int __popcountdi2(long bits) { // NOLINT(bugprone-reserved-identifier)
+    int count = 0;
+    for (uint64_t left = (uint64_t)bits; left; left &= left - 1)
+        count++;
+    return count;
 }
