@@ -7,21 +7,13 @@ root_entry:
     call root_main
     ud2
 
-    /* The mailbox is the page below that of the stack. */
+    /* Both with the mailbox in rdi, and an empty stack. */
     .section .agent.text, "ax"
 agent_entry:
-    lea -1(%rsp), %rdi
-    and $-4096, %rdi
-    sub $4096, %rdi
-    xor %ebp, %ebp
     call agent_main
     ud2
 
 agent_on_fault:
-    lea -1(%rsp), %rdi
-    and $-4096, %rdi
-    sub $4096, %rdi
-    xor %ebp, %ebp
     call agent_fault
     ud2
 

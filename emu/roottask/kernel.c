@@ -45,7 +45,7 @@ _Noreturn void kernel_exit(uint32_t status) {
 }
 
 const char *kernel_command_line(void) {
-    return kernel.info->module_count ? kernel.info->module[0].text : "";
+    return kernel.info->command_line;
 }
 
 const void *kernel_module(uint32_t index, size_t *bytes) {
@@ -178,12 +178,13 @@ uint64_t kernel_raw(uint32_t cpu, uint32_t pd, uint64_t rax, uint64_t word[ABI_W
     return mailbox->rax;
 }
 
-bool kernel_call(uint32_t cpu, uint32_t pd, uint64_t word[ABI_WORDS]) {
+void kernel_call(uint32_t cpu, uint32_t pd, uint64_t word[ABI_WORDS]) {
     if (cpu == 0 && pd == 0) {
         instruction_syscall(CONTROL_SYSTEM_CALL, word);
-        return true;
+    } else if (kernel_raw(cpu, pd, CONTROL_SYSTEM_CALL, word) == RESCIND_NOWHERE) {
+        word[0] = kernel.info->code;
+        word[1] = kernel.info->value;
     }
-    return kernel_raw(cpu, pd, CONTROL_SYSTEM_CALL, word) != RESCIND_NOWHERE;
 }
 
 /* ---- CPUs ---- */

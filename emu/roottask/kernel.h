@@ -17,7 +17,7 @@ void kernel_start(const void *information);
 void kernel_write(const char *text, size_t length);
 _Noreturn void kernel_exit(uint32_t status);
 
-/* The command line, and boot module `index` from 0 (the root task's own). NULL: there is none. */
+/* The command line, and boot modules from 0, the root task's own not counted. NULL: there is none. */
 const char *kernel_command_line(void);
 const void *kernel_module(uint32_t index, size_t *bytes);
 
@@ -34,10 +34,11 @@ void *kernel_frame(uint64_t frame);
 /* The next call gets no memory at its n-th request. */
 void kernel_fail_allocation(uint32_t n);
 
-/* A system call by a live PD, executed on a CPU. False: the PD did not live to see the result. */
-bool kernel_call(uint32_t cpu, uint32_t pd, uint64_t word[ABI_WORDS]);
+/* A system call by a live PD, executed on a CPU. */
+void kernel_call(uint32_t cpu, uint32_t pd, uint64_t word[ABI_WORDS]);
 
-/* Whatever a PD's program can put into registers: rax, and the words. Returns rax. */
+/* Whatever a PD's program can put into registers: rax, and the words. Returns rax, or RESCIND_NOWHERE if the PD did not
+ * live to see any result. */
 uint64_t kernel_raw(uint32_t cpu, uint32_t pd, uint64_t rax, uint64_t word[ABI_WORDS]);
 
 /* What an access came to. A unit of memory holds what tag.h says. */

@@ -3,11 +3,12 @@
  * and words only; shared by emu/roottask and src/cli/qemu.c.
  *
  * Command line: the path of the root task, a mode (replay, stress, soak, raw), and KEY=NUMBER for each option. replay
- * takes sequences from the second boot module (seq/archive.h).
+ * takes sequences from the next boot module (seq/archive.h).
  *
  * Lines (others, such as the kernel's, may stand between them):
  *   rescind: root task MODE, KEY=NUMBER...        has started
  *   begin N                                       starts sequence N (replay: its place in the archive)
+ *   op NAME                                       replay: is about to do that, as signatures call it
  *   agree N executed=.. changed=.. units=.. probes=..
  *   finding N at=OPERATION executed=.. changed=.. units=.. probes=.. SIGNATURE
  *   report {  ...  }                              of the finding before; any lines
@@ -21,6 +22,7 @@
 
 #define PROTOCOL_HELLO "rescind: root task "
 #define PROTOCOL_BEGIN "begin "
+#define PROTOCOL_OP "op "
 #define PROTOCOL_AGREE "agree "
 #define PROTOCOL_FINDING "finding "
 #define PROTOCOL_TOO_LARGE "too-large "

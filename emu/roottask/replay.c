@@ -2,15 +2,38 @@
  * Mode replay: the sequences of the second boot module, from number `first` on.
  */
 #include "kernel.h"
+#include "print.h"
 #include "protocol.h"
 #include "seq/archive.h"
 #include "session.h"
+
+static void say(const char *name) {
+    struct line line = {0};
+    line_text(&line, PROTOCOL_OP);
+    line_text(&line, name);
+    line_end(&line);
+}
+
+/* So that it is known what the kernel died of. */
+static void on_call(void *context, const struct harness_step *step) {
+    char name[HARNESS_SIGNATURE_MAX];
+    (void)context;
+    harness_step_name(step, name);
+    say(name);
+}
+
+static void on_end(void *context) {
+    (void)context;
+    say("teardown");
+}
 
 _Noreturn void replay(struct session *session) {
     struct archive archive;
     size_t bytes = 0, length = 0;
     const uint8_t *packed;
-    const void *module = kernel_module(1, &bytes);
+    const void *module = kernel_module(0, &bytes);
+    session->options.on_call = on_call;
+    session->options.on_end = on_end;
     uint64_t first = session_option("first", 0), number = 0;
     if (!module || !archive_open(&archive, module, bytes))
         session_bad("the second boot module is no archive of sequences");

@@ -124,8 +124,7 @@ static void target_boot(const struct rescind_hooks *hooks, uint32_t cpus, uint64
 
 static void target_call(uint32_t cpu, uint32_t pd, uint64_t word[ABI_WORDS]) {
     struct rescind_log log;
-    if (!kernel_call(cpu, pd, word))
-        word[0] = RESCIND_LOST;
+    kernel_call(cpu, pd, word);
     kernel_log(&log);
     for (uint32_t i = 0; i < log.object_count; i++) {
         if (log.objects[i] < OBJECTS_MAX)

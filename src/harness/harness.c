@@ -175,17 +175,6 @@ static void remember_result(struct harness *harness) {
     past->value = harness->step.value;
 }
 
-/* The caller died of the call, so nothing came back: what should have is taken for it. Whether it had to die is judged
- * when that is known. */
-static bool take_lost(struct harness *harness) {
-    if (harness->word[0] != RESCIND_LOST)
-        return false;
-    __builtin_memcpy(harness->word, harness->step.word_in, sizeof(harness->word));
-    harness->word[0] = harness->result.code;
-    harness->word[1] = harness->result.value;
-    return true;
-}
-
 /* Compares what came back with what the oracle decided. */
 static void judge_result(struct harness *harness) {
     const struct harness_step *step = &harness->step;
@@ -270,10 +259,11 @@ static enum harness_verdict perform_call(struct harness *harness) {
     __builtin_memcpy(harness->word, step->word_in, sizeof(harness->word));
     harness->result = oracle_decide(harness->oracle, &step->call);
     remember(harness);
+    if (harness->options->on_call && !harness->teardown)
+        harness->options->on_call(harness->options->context, step);
     struct call_body body = {harness, harness->kernel_of[step->call.caller], harness->word};
     if (!harness_enter_target(harness, body_call, &body))
         return judge(harness);
-    bool lost = take_lost(harness);
     step->code = (uint32_t)harness->word[0];
     step->value = harness->word[1];
     remember_result(harness);
@@ -285,8 +275,6 @@ static enum harness_verdict perform_call(struct harness *harness) {
     }
     if (commit(harness) == HARNESS_TOO_LARGE)
         return HARNESS_TOO_LARGE;
-    if (lost && oracle_alive(harness->oracle, step->call.caller))
-        note(harness, FLAW_PD_DIED, step->call.caller, ABI_OBJ, 0);
     bind_changes(harness);
     ledger_expect(harness);
     notify(harness);

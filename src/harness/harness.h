@@ -60,6 +60,8 @@ struct harness_options {
     /* Before the first operation; may be NULL. A sequence may be run a second time, with full comparisons, to name what
      * was detected: then everything is said again. */
     void (*on_start)(void *context);
+    /* Before a system call: what is known of the step by then. May be NULL. */
+    void (*on_call)(void *context, const struct harness_step *step);
     void (*on_step)(void *context, const struct harness_step *step); /* may be NULL */
     /* before tear-down, after the last operation; may be NULL */
     void (*on_end)(void *context);
@@ -95,6 +97,9 @@ void harness_run(struct harness *harness, const struct seq *seq, const struct ha
 /* Within on_end: a system call with any registers by the PD with that oracle id, judged like an operation. Nothing
  * happens if there is no such PD. After anything but HARNESS_AGREE nothing more may be called. */
 enum harness_verdict harness_call(struct harness *harness, uint32_t caller, const uint64_t word[ABI_WORDS]);
+
+/* The shape of a step's operation as in signatures, such as "revoke.self.own". */
+void harness_step_name(const struct harness_step *step, char name[HARNESS_SIGNATURE_MAX]);
 
 /* The oracle's state, valid within on_step and on_end. */
 const struct oracle *harness_oracle(const struct harness *harness);

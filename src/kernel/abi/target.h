@@ -22,8 +22,6 @@
 #define RESCIND_PD_PHYS (UINT32_MAX - 1)
 /* Where a resource is told: there is none, or which one is not known. */
 #define RESCIND_NOWHERE UINT64_MAX
-/* The code of a call whose caller did not live to see its result. */
-#define RESCIND_LOST UINT64_MAX
 /* The resource of an OBJ node is the index of a PD, or the index of a plain object with this bit. */
 #define RESCIND_OBJECT (UINT32_C(1) << 31)
 
@@ -192,7 +190,7 @@ struct rescind_target {
     void (*boot)(const struct rescind_hooks *hooks, uint32_t cpus, uint64_t speculation);
 
     /* One system call by the PD with that index, which must be alive, executed on a CPU. Takes and returns registers as
-     * abi.h says; or RESCIND_LOST as the code, on a target where a PD that dies of its own call gets no result. */
+     * abi.h says. */
     void (*call)(uint32_t cpu, uint32_t pd, uint64_t word[ABI_WORDS]);
 
     /* The n-th allocation (from 1) of kernel memory in the next call fails. 0: none does. */
