@@ -4,6 +4,7 @@
 #include "cli/files.h"
 #include "cli/options.h"
 #include "cli/progress.h"
+#include "cli/qemu_replay.h"
 #include "cli/worker.h"
 
 #include <stdio.h>
@@ -14,6 +15,7 @@ enum { OPTION_JSON = 256 };
 
 struct arguments {
     struct run_options run;
+    struct qemu_options qemu;
     bool json, verbose;
     char **path;
     size_t path_count;
@@ -36,6 +38,7 @@ static error_t parse(int key, char *argument, struct argp_state *state) {
     switch (key) {
     case ARGP_KEY_INIT:
         state->child_inputs[0] = &arguments->run;
+        state->child_inputs[1] = &arguments->qemu;
         return 0;
     case OPTION_JSON:
         arguments->json = true;
@@ -53,13 +56,16 @@ static error_t parse(int key, char *argument, struct argp_state *state) {
     return ARGP_ERR_UNKNOWN;
 }
 
+static const struct argp_child children[] = {
+    {&run_options_parser, 0, NULL, 0}, {&qemu_options_parser, 0, "On a virtual machine:", 0}, {0}};
+
 static const struct argp parser = {
     options,
     parse,
     "FILE|DIRECTORY...",
     "Runs sequences and compares kernel and model after every operation.\v"
     "Of directories, every *.rsq and *.bin below is run. Exit status: 0 all agree, 1 a finding, 2 bad input or usage.",
-    run_options_child,
+    children,
     NULL,
     NULL};
 
@@ -158,49 +164,105 @@ static void print_bad(const struct arguments *arguments, const char *path) {
         print_object(json_pack("{s: o, s: s}", "path", text_json(path), "verdict", "bad-input"));
 }
 
-static void run_file(const struct arguments *arguments, struct worker *worker, struct progress *progress,
-                     const char *path, struct totals *totals) {
+/* One file, from its name to its verdict. */
+struct run_job {
+    const char *path;
     struct seq seq;
+    bool bad; /* there is no sequence */
+    struct worker_answer answer;
+    uint32_t runs, shown; /* see struct qemu_job */
+};
+
+static void load(const struct arguments *arguments, const char *path, struct run_job *job) {
     struct raw_form form;
-    if (!sequence_load(&seq, path, raw_form(&arguments->run, &form))) {
+    memset(job, 0, sizeof *job);
+    job->path = path;
+    job->bad = !sequence_load(&job->seq, path, raw_form(&arguments->run, &form));
+    if (!job->bad && arguments->run.target)
+        job->seq.geometry = arguments->run.target->geometry;
+}
+
+static void finish(const struct arguments *arguments, struct run_job *job, struct totals *totals) {
+    if (job->bad) {
         totals->bad++;
-        print_bad(arguments, path);
+        print_bad(arguments, job->path);
         return;
     }
-    const struct cli_target *target = arguments->run.target ? arguments->run.target : cli_target_of(&seq);
-    seq.geometry = target->geometry;
-    struct worker_job job = {target, arguments->run.compare, arguments->run.seed, arguments->json};
-    struct worker_answer answer;
-    worker_run(worker, &seq, &job, &answer);
-    progress_hide(progress);
-    enum judgement judgement = judge(&seq.meta, &answer.outcome);
+    enum judgement judgement = judge(&job->seq.meta, &job->answer.outcome);
     if (arguments->json)
-        print_json(arguments, path, &seq, judgement, &answer);
+        print_json(arguments, job, judgement);
     else
-        print_text(arguments, path, &seq, judgement, &answer.outcome);
+        print_text(arguments, job, judgement);
     totals->agreed += judgement == JUDGED_AGREE || judgement == JUDGED_EXPECTED;
     totals->findings += judgement == JUDGED_FINDING || judgement == JUDGED_UNEXPECTED;
     totals->bad += judgement == JUDGED_TOO_LARGE;
-    json_decref(answer.record);
-    sequence_free(&seq);
+    json_decref(job->answer.record);
+    sequence_free(&job->seq);
 }
 
 /* ---- all files ---- */
 
+static void run_here(const struct arguments *arguments, const struct file_list *list, struct progress *progress,
+                     struct totals *totals) {
+    struct worker *worker = worker_new(arguments->run.timeout, progress);
+    struct run_job *job = allocate(sizeof *job);
+    for (size_t i = 0; i < list->count; i++) {
+        progress_set(progress, "%zu of %zu files, %zu findings", i, list->count, totals->findings);
+        load(arguments, list->path[i], job);
+        if (!job->bad) {
+            struct worker_job work = {cli_target_of(&job->seq), arguments->run.compare, arguments->run.seed,
+                                      arguments->json};
+            worker_run(worker, &job->seq, &work, &job->answer);
+        }
+        progress_hide(progress);
+        finish(arguments, job, totals);
+    }
+    free(job);
+    worker_free(worker);
+}
+
+static void run_on_machines(const struct arguments *arguments, const struct file_list *list, struct progress *progress,
+                            struct totals *totals) {
+    struct qemu *qemu = allocate(sizeof *qemu);
+    struct run_job *jobs = allocate(list->count * sizeof *jobs);
+    struct qemu_job *machine_jobs = allocate(list->count * sizeof *machine_jobs);
+    size_t count = 0;
+    qemu_open(qemu, &arguments->qemu, progress);
+    for (size_t i = 0; i < list->count; i++) {
+        load(arguments, list->path[i], &jobs[i]);
+        if (!jobs[i].bad)
+            machine_jobs[count++] = (struct qemu_job){.seq = &jobs[i].seq};
+    }
+    qemu_replay(qemu, machine_jobs, count);
+    qemu_close(qemu);
+    progress_hide(progress);
+    for (size_t i = 0, next = 0; i < list->count; i++) {
+        if (!jobs[i].bad) {
+            const struct qemu_job *machine_job = &machine_jobs[next++];
+            jobs[i].answer.outcome = machine_job->outcome;
+            jobs[i].runs = machine_job->runs;
+            jobs[i].shown = machine_job->shown;
+        }
+        finish(arguments, &jobs[i], totals);
+    }
+    free(machine_jobs);
+    free(jobs);
+    free(qemu);
+}
+
 int command_run(int argc, char **argv) {
     struct arguments arguments = {0};
     argp_parse(&parser, argc, argv, 0, NULL, &arguments);
+    arguments.qemu.timeout = arguments.run.timeout;
     struct file_list list;
     file_list_collect(&list, arguments.path, arguments.path_count);
     struct totals totals = {0};
     struct progress progress;
     progress_start(&progress);
-    struct worker *worker = worker_new(arguments.run.timeout, &progress);
-    for (size_t i = 0; i < list.count; i++) {
-        progress_set(&progress, "%zu of %zu files, %zu findings", i, list.count, totals.findings);
-        run_file(&arguments, worker, &progress, list.path[i], &totals);
-    }
-    worker_free(worker);
+    if (arguments.qemu.on)
+        run_on_machines(&arguments, &list, &progress, &totals);
+    else
+        run_here(&arguments, &list, &progress, &totals);
     if (!arguments.json && list.count > 1)
         printf("%zu files: %zu ok, %zu findings, %zu not judged; seed %llu\n", list.count, totals.agreed,
                totals.findings, totals.bad, (unsigned long long)arguments.run.seed);
