@@ -8,7 +8,7 @@
  * Lines (others, such as the kernel's, may stand between them):
  *   rescind: root task MODE, KEY=NUMBER...        has started
  *   begin N                                       starts sequence N (replay: its place in the archive)
- *   op NAME                                       replay: is about to do that, as signatures call it
+ *   op INDEX NAME                                 replay: is about to do that, as signatures call it
  *   agree N executed=.. changed=.. units=.. probes=..
  *   finding N at=OPERATION executed=.. changed=.. units=.. probes=.. SIGNATURE
  *   report {  ...  }                              of the finding before; any lines

@@ -7,9 +7,9 @@
 #include "seq/archive.h"
 #include "session.h"
 
-static void say(const char *name) {
+static void say(const struct session *session, const char *name) {
     struct line line = {0};
-    line_text(&line, PROTOCOL_OP);
+    line_number(&line, PROTOCOL_OP, session->steps);
     line_text(&line, name);
     line_end(&line);
 }
@@ -17,14 +17,21 @@ static void say(const char *name) {
 /* So that it is known what the kernel died of. */
 static void on_call(void *context, const struct harness_step *step) {
     char name[HARNESS_SIGNATURE_MAX];
-    (void)context;
     harness_step_name(step, name);
-    say(name);
+    say(context, name);
+}
+
+static void on_start(void *context) {
+    ((struct session *)context)->steps = 0;
+}
+
+static void on_step(void *context, const struct harness_step *step) {
+    (void)step;
+    ((struct session *)context)->steps++;
 }
 
 static void on_end(void *context) {
-    (void)context;
-    say("teardown");
+    say(context, "teardown");
 }
 
 _Noreturn void replay(struct session *session) {
@@ -32,7 +39,10 @@ _Noreturn void replay(struct session *session) {
     size_t bytes = 0, length = 0;
     const uint8_t *packed;
     const void *module = kernel_module(0, &bytes);
+    session->options.on_start = on_start;
     session->options.on_call = on_call;
+    session->options.on_step = on_step;
+    session->options.context = session;
     session->options.on_end = on_end;
     uint64_t first = session_option("first", 0), number = 0;
     if (!module || !archive_open(&archive, module, bytes))

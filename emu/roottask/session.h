@@ -15,6 +15,7 @@ struct session {
     char *text;         /* room for a sequence as text */
     size_t text_size;
     uint64_t operations, probes, sequences;
+    uint64_t steps;   /* of the sequence so far; replay only */
     uint64_t started; /* in ticks */
 };
 

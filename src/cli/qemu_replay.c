@@ -211,14 +211,16 @@ static void judge_end(struct qemu *qemu, struct boot *boot) {
 /* ---- boots ---- */
 
 /* Boots once for jobs that are not judged yet; at least one of them is afterwards. */
-static void boot_once(struct qemu *qemu, struct qemu_job **jobs, size_t count, uint32_t cpus) {
+static void boot_once(struct qemu *qemu, struct qemu_job **jobs, size_t count, uint32_t cpus, uint64_t seed) {
+    char command[64];
     struct boot *boot = allocate(sizeof *boot);
     size_t bytes, now = 0;
     memset(boot, 0, sizeof *boot);
     boot->job = jobs;
     boot->count = count;
     void *archive = pack_all(boot, &bytes);
-    qemu_start(qemu, "replay", archive, bytes, cpus, cpus == 1);
+    snprintf(command, sizeof command, "replay seed=%" PRIu64, seed);
+    qemu_start(qemu, command, archive, bytes, cpus, cpus == 1);
     for (const char *line = qemu_line(qemu); line; line = qemu_line(qemu))
         take_line(boot, line);
     judge_end(qemu, boot);
@@ -236,17 +238,17 @@ static uint32_t cpus_of(const struct qemu *qemu, const struct qemu_job *job) {
 }
 
 /* With several CPUs, a finding need not show each time. */
-static void repeat(struct qemu *qemu, struct qemu_job *job, uint32_t cpus) {
+static void repeat(struct qemu *qemu, struct qemu_job *job, uint32_t cpus, uint64_t seed) {
     for (job->runs = 0; job->runs < RUNS_OF_A_FINDING; job->runs++) {
         struct qemu_job again = {.seq = job->seq}, *jobs[] = {&again};
-        boot_once(qemu, jobs, 1, cpus);
-        bool same = again.outcome.verdict == HARNESS_FINDING &&
-                    strcmp(again.outcome.signature, job->outcome.signature) == 0;
+        boot_once(qemu, jobs, 1, cpus, seed);
+        bool same =
+            again.outcome.verdict == HARNESS_FINDING && strcmp(again.outcome.signature, job->outcome.signature) == 0;
         job->shown += same;
     }
 }
 
-static void replay_group(struct qemu *qemu, struct qemu_job **jobs, size_t count, uint32_t cpus) {
+static void replay_group(struct qemu *qemu, struct qemu_job **jobs, size_t count, uint32_t cpus, uint64_t seed) {
     size_t left = count;
     struct qemu_job **pending = allocate(count * sizeof *pending);
     while (left > 0) {
@@ -258,16 +260,16 @@ static void replay_group(struct qemu *qemu, struct qemu_job **jobs, size_t count
         if (qemu->progress)
             progress_set(qemu->progress, "%zu sequences left for machines with %u CPUs", left, cpus);
         if (left > 0)
-            boot_once(qemu, pending, left, cpus);
+            boot_once(qemu, pending, left, cpus, seed);
     }
     for (size_t i = 0; i < count && cpus > 1; i++) {
         if (jobs[i]->outcome.verdict == HARNESS_FINDING)
-            repeat(qemu, jobs[i], cpus);
+            repeat(qemu, jobs[i], cpus, seed);
     }
     free(pending);
 }
 
-void qemu_replay(struct qemu *qemu, struct qemu_job *jobs, size_t count) {
+void qemu_replay(struct qemu *qemu, struct qemu_job *jobs, size_t count, uint64_t seed) {
     struct qemu_job **group = allocate(count * sizeof *group);
     for (uint32_t cpus = 1; cpus <= SEQ_CPUS; cpus++) {
         size_t size = 0;
@@ -275,7 +277,7 @@ void qemu_replay(struct qemu *qemu, struct qemu_job *jobs, size_t count) {
             if (cpus_of(qemu, &jobs[i]) == cpus)
                 group[size++] = &jobs[i];
         }
-        replay_group(qemu, group, size, cpus);
+        replay_group(qemu, group, size, cpus, seed);
     }
     free(group);
 }

@@ -15,7 +15,7 @@ struct qemu_job {
     uint32_t runs, shown;
 };
 
-/* Judges them all. */
-void qemu_replay(struct qemu *qemu, struct qemu_job *jobs, size_t count);
+/* Judges them all; `seed` chooses random probes. */
+void qemu_replay(struct qemu *qemu, struct qemu_job *jobs, size_t count, uint64_t seed);
 
 #endif

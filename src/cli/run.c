@@ -71,6 +71,15 @@ static const struct argp parser = {
 
 /* ---- one file ---- */
 
+/* One file, from its name to its verdict. */
+struct run_job {
+    const char *path;
+    struct seq seq;
+    bool bad; /* there is no sequence */
+    struct worker_answer answer;
+    uint32_t runs, shown; /* see struct qemu_job */
+};
+
 /* How a run is to be taken once the file's header has been asked what to expect. */
 enum judgement { JUDGED_AGREE, JUDGED_EXPECTED, JUDGED_FINDING, JUDGED_UNEXPECTED, JUDGED_TOO_LARGE };
 
@@ -90,9 +99,24 @@ static const char *judgement_name(enum judgement judgement) {
     return names[judgement];
 }
 
-static void print_text(const struct arguments *arguments, const char *path, const struct seq *seq,
-                       enum judgement judgement, const struct harness_outcome *outcome) {
-    const char *signature = outcome->signature, *compare = cli_compare_name(arguments->run.compare);
+/* The command that shows a finding again. */
+static void print_again(const struct arguments *arguments, const struct run_job *job) {
+    const char *compare = cli_compare_name(arguments->run.compare), *raw = arguments->run.raw ? " --raw" : "";
+    unsigned long long seed = (unsigned long long)arguments->run.seed;
+    if (job->runs)
+        printf("showed in %u of %u further runs\n", job->shown, job->runs);
+    if (arguments->qemu.on)
+        printf("run again: rescind run --on=qemu --machine=%s --cpu=%s --seed=%llu%s %s\n", arguments->qemu.machine,
+               arguments->qemu.cpu, seed, raw, job->path);
+    else
+        printf("run again: rescind run --compare=%s --target=%s --seed=%llu%s %s\n", compare, job->seq.geometry->name,
+               seed, raw, job->path);
+}
+
+static void print_text(const struct arguments *arguments, const struct run_job *job, enum judgement judgement) {
+    const struct harness_outcome *outcome = &job->answer.outcome;
+    const struct seq *seq = &job->seq;
+    const char *signature = outcome->signature, *path = job->path;
     switch (judgement) {
     case JUDGED_AGREE:
         printf("ok  %s (%u operations)\n", path, seq->count);
@@ -108,9 +132,8 @@ static void print_text(const struct arguments *arguments, const char *path, cons
                seq->count, outcome->failed_at);
         break;
     case JUDGED_FINDING:
-        printf("FINDING %s %s\n%s\nrun again: rescind run --compare=%s --target=%s --seed=%llu%s %s\n", path, signature,
-               outcome->report, compare, seq->geometry->name, (unsigned long long)arguments->run.seed,
-               arguments->run.raw ? " --raw" : "", path);
+        printf("FINDING %s %s\n%s\n", path, signature, outcome->report);
+        print_again(arguments, job);
         break;
     }
     if (arguments->verbose)
@@ -142,20 +165,22 @@ static void print_object(json_t *object) {
     json_decref(object);
 }
 
-static void print_json(const struct arguments *arguments, const char *path, const struct seq *seq,
-                       enum judgement judgement, struct worker_answer *answer) {
-    const struct harness_outcome *outcome = &answer->outcome;
+static void print_json(const struct arguments *arguments, const struct run_job *job, enum judgement judgement) {
+    const struct harness_outcome *outcome = &job->answer.outcome;
+    const struct seq *seq = &job->seq;
     bool finding = outcome->verdict == HARNESS_FINDING;
     json_t *object =
-        json_pack("{s: o, s: s, s: s, s: I, s: I, s: I, s: I, s: I}", "path", text_json(path), "verdict",
+        json_pack("{s: o, s: s, s: s, s: I, s: I, s: I, s: I, s: I}", "path", text_json(job->path), "verdict",
                   judgement_name(judgement), "geometry", seq->geometry->name, "seed", (json_int_t)arguments->run.seed,
                   "operations", (json_int_t)seq->count, "executed", (json_int_t)outcome->executed, "changed_operations",
                   (json_int_t)outcome->changed_operations, "changed_units", (json_int_t)outcome->changed_units);
     json_object_set_new(object, "signature", finding ? text_json(outcome->signature) : json_null());
     json_object_set_new(object, "failed_at", finding ? json_integer(outcome->failed_at) : json_null());
     json_object_set_new(object, "report", finding ? text_json(outcome->report) : json_null());
-    if (answer->record)
-        json_object_update(object, answer->record);
+    if (job->runs)
+        json_object_set_new(object, "showed_again", json_pack("[i, i]", (int)job->shown, (int)job->runs));
+    if (job->answer.record)
+        json_object_update(object, job->answer.record);
     print_object(object);
 }
 
@@ -163,15 +188,6 @@ static void print_bad(const struct arguments *arguments, const char *path) {
     if (arguments->json)
         print_object(json_pack("{s: o, s: s}", "path", text_json(path), "verdict", "bad-input"));
 }
-
-/* One file, from its name to its verdict. */
-struct run_job {
-    const char *path;
-    struct seq seq;
-    bool bad; /* there is no sequence */
-    struct worker_answer answer;
-    uint32_t runs, shown; /* see struct qemu_job */
-};
 
 static void load(const struct arguments *arguments, const char *path, struct run_job *job) {
     struct raw_form form;
@@ -233,7 +249,7 @@ static void run_on_machines(const struct arguments *arguments, const struct file
         if (!jobs[i].bad)
             machine_jobs[count++] = (struct qemu_job){.seq = &jobs[i].seq};
     }
-    qemu_replay(qemu, machine_jobs, count);
+    qemu_replay(qemu, machine_jobs, count, arguments->run.seed);
     qemu_close(qemu);
     progress_hide(progress);
     for (size_t i = 0, next = 0; i < list->count; i++) {

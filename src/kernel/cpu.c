@@ -47,6 +47,13 @@ static void take_tag(uint32_t index, struct pd *pd) {
     pd->cpus |= (uint8_t)(1U << index);
 }
 
+void cpu_stop(uint32_t index) {
+    if (cpus[index].runs) {
+        arch_stop_running(index);
+        cpus[index].runs = NULL;
+    }
+}
+
 void cpu_switch(uint32_t index, struct pd *pd) {
     struct cpu *cpu = &cpus[index];
     cpu->runs = NULL; /* so that the tag of the one that ran may be taken */

@@ -13,6 +13,9 @@
 /* CPU 0 runs that PD, the others run none. */
 void cpu_reset(struct pd *pd);
 
+/* Makes a CPU run no PD. */
+void cpu_stop(uint32_t index);
+
 /* Makes a CPU, which is the one that executes this, run a PD. */
 void cpu_switch(uint32_t index, struct pd *pd);
 

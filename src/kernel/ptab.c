@@ -25,7 +25,7 @@ static unsigned slot(uint64_t unit, unsigned level) {
 
 static unsigned leaf_level(unsigned order) {
     unsigned level = order / GEO_LEVEL_BITS;
-    return level < GEO_LEAF_LEVEL ? level : GEO_LEAF_LEVEL;
+    return level < arch_leaf_level() ? level : arch_leaf_level();
 }
 
 static uint64_t leaf_units(unsigned level) {
@@ -143,7 +143,9 @@ uint32_t ptab_missing(const uint64_t *root, uint64_t base, unsigned order, uint6
 }
 
 uint64_t *ptab_create_root(void) {
-    return new_table()->entry;
+    uint64_t *root = new_table()->entry;
+    arch_space_created(root);
+    return root;
 }
 
 void ptab_destroy_root(uint64_t *root) {
@@ -211,7 +213,7 @@ unsigned ptab_leaf_order(unsigned order) {
 }
 
 bool ptab_is_large_leaf(unsigned order) {
-    return order > 0 && order <= GEO_LEAF_LEVEL * GEO_LEVEL_BITS && order % GEO_LEVEL_BITS == 0;
+    return order > 0 && order <= arch_leaf_level() * GEO_LEVEL_BITS && order % GEO_LEVEL_BITS == 0;
 }
 
 void ptab_split(uint64_t *root, uint64_t base, unsigned order) {

@@ -2,7 +2,7 @@
  * Page tables: the hardware form of MEM spaces.
  *
  * Which leaves stand for a range follows from its order alone: leaves of the largest size that is no larger than the
- * range (at most level GEO_LEAF_LEVEL). A table exists only while it has entries, the root table aside. Ranges are as
+ * range (at most level arch_leaf_level()). A table exists only while it has entries, the root table aside. Ranges are as
  * in struct node: base and frame are multiples of 2^order.
  */
 #ifndef RESCIND_PTAB_H
@@ -28,7 +28,7 @@ uint32_t ptab_missing(const uint64_t *root, uint64_t base, unsigned order, uint6
 /* Tables released since the last call are free from now on: no CPU may walk them any more. */
 void ptab_release(void);
 
-/* An empty root table. */
+/* A root table without units. */
 uint64_t *ptab_create_root(void);
 /* Releases a root table without entries. */
 void ptab_destroy_root(uint64_t *root);

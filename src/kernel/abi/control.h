@@ -14,9 +14,11 @@
  * mode.
  *
  * An agent is the same piece of code in each PD. A CPU that runs a PD runs the agent in it, from its entry on, with a
- * fresh stack: agents keep nothing. Each CPU has one mailbox, for whichever agent it runs. Page faults (#PF),
- * protection faults (#GP) and other exceptions of an agent are told it: the kernel writes struct control_fault into the
- * mailbox and goes on in the agent at `on_fault`. An exception of the root task itself is a panic.
+ * fresh stack, rdi = CONTROL_MAILBOX of the CPU and all other registers 0: agents keep nothing. Each CPU has one
+ * mailbox, for whichever agent it runs. Page faults (#PF), protection faults (#GP) and other exceptions of an agent are
+ * told it: the kernel writes struct control_fault into the mailbox and goes on in the agent at `on_fault`, with a fresh
+ * stack, rdi and flags as at the entry, and other registers as they were. An exception of the root task itself is a
+ * panic. There is no floating point: such instructions are exceptions.
  */
 #ifndef RESCIND_CONTROL_H
 #define RESCIND_CONTROL_H
@@ -35,8 +37,9 @@ enum control {
     CONTROL_EXIT = 2,
     /* Makes CPU rdi run PD rsi (index; CONTROL_NOBODY: none), in whose agent it starts. Of the CPU that executes this:
      * comes back when the agent does CONTROL_RETURN, with root's thread running again. Of another CPU: comes back at
-     * once when that CPU has left what it ran; then its agent goes on by itself. CONTROL_E_DEAD: there is no such PD.
-     */
+     * once when that CPU has left what it ran; then its agent goes on by itself. CONTROL_E_DEAD: there is no such PD,
+     * or it died while its agent ran. CONTROL_E_ARG: no such CPU; nobody on this CPU; `entry` or `on_fault` of that
+     * CPU's mailbox is not in the first GiB of the agent window. */
     CONTROL_RUN = 3,
     /* An agent is done: CONTROL_RUN on this CPU returns. On a CPU that runs an agent by itself: the CPU runs nobody. */
     CONTROL_RETURN = 4,
@@ -46,6 +49,10 @@ enum control {
     CONTROL_PD_REPORT = 6,
     CONTROL_CALLS,
 };
+
+/* Exit statuses of QEMU are (s << 1) | 1 with one of these, or with what the root task gave CONTROL_EXIT. 0 is none of
+ * them: a triple fault (-no-reboot), which is never a pass. */
+enum control_status { CONTROL_STATUS_PANIC = 0x7b };
 
 enum control_code { CONTROL_OK = 0, CONTROL_E_ARG = 1, CONTROL_E_DENIED = 2, CONTROL_E_DEAD = 3 };
 
@@ -86,7 +93,7 @@ struct control_mailbox {
  * kernel places at the end of the heap. */
 struct control_module {
     uint64_t physical, bytes;
-    char text[64]; /* its command line */
+    char text[64]; /* its command line, cut to that */
 };
 
 /* Kept up to date by the kernel: memory in use after each system call, and what that call created or destroyed. */
@@ -101,14 +108,17 @@ struct control_info {
     uint32_t listed_pd[CONTROL_LISTED], listed_object[CONTROL_LISTED];
     uint32_t invalidations, shootdowns; /* of the last system call, as struct rescind_log counts them */
     uint64_t steps;                     /* likewise */
+    uint64_t code, value;               /* its results, also if the PD that made it is gone with it */
+    uint64_t ticks[CONTROL_CPUS];       /* timer interrupts that each CPU took */
     uint64_t heap_bytes;                /* from CONTROL_HEAP on */
     uint64_t memory_bytes;              /* of the memory window */
     uint64_t kernel_frame;              /* frames from here on are not in PHYS */
     uint64_t cost_pd, cost_object, cost_node, cost_table; /* struct rescind_costs */
     uint64_t features;                                    /* enum control_feature bits */
-    uint32_t module_count;
+    uint32_t module_count;                                /* boot modules but the first, which is the root task */
     struct control_module module[CONTROL_MODULES];
-    char command_line[CONTROL_TEXT];
+    char
+        command_line[CONTROL_TEXT]; /* of the root task: QEMU makes it of what -initrd says, the file's name included */
 };
 
 enum control_feature {

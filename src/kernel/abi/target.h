@@ -198,7 +198,7 @@ struct rescind_target {
     /* All places that ask for memory. */
     const struct rescind_site *(*sites)(uint32_t *count);
 
-    /* Makes a CPU run a live PD. */
+    /* Makes a CPU run a live PD, or (RESCIND_NONE) none. */
     void (*switch_to)(uint32_t cpu, uint32_t pd);
     /* The PD that a CPU runs, or RESCIND_NONE. */
     uint32_t (*runs)(uint32_t cpu);

@@ -46,6 +46,16 @@ static inline void arch_step(const char *function) {
     }
 }
 
+/* The highest level at which this machine's page tables may hold a leaf. */
+static inline unsigned arch_leaf_level(void) {
+    return GEO_LEAF_LEVEL;
+}
+
+/* The entries of a new root table that are no units of MEM: none. */
+static inline void arch_space_created(uint64_t *root_table) {
+    (void)root_table;
+}
+
 /* The only way in which the kernel changes a page-table entry that may be live. */
 static inline void arch_store_entry(uint64_t *entry, uint64_t value) {
     uint64_t before = *entry;

@@ -12,6 +12,7 @@
 #include "pd.h"
 #include "ptab.h"
 #include "syscall.h"
+#include "usage.h"
 
 struct host host;
 
@@ -104,21 +105,14 @@ static uint64_t target_steps(void) {
     return host.steps;
 }
 
-static void target_usage(struct rescind_usage *usage) {
-    *usage = (struct rescind_usage){
-        .pds = pd_used(),
-        .objects = object_used(),
-        .nodes = mapdb_charged(),
-        .tables = ptab_used(),
-    };
-    usage->bytes = usage->pds * (sizeof(struct pd) + PORTS_BYTES) + usage->objects * sizeof(struct object) +
-                   usage->nodes * sizeof(struct node) + (uint64_t)usage->tables * PTAB_TABLE_BYTES;
-}
-
 static void target_switch_to(uint32_t cpu, uint32_t pd) {
     begin();
     mmu.executing = cpu;
-    cpu_switch(cpu, pd_by_index(pd));
+    if (pd == RESCIND_NONE) {
+        cpu_stop(cpu);
+    } else {
+        cpu_switch(cpu, pd_by_index(pd));
+    }
 }
 
 static uint32_t target_runs(uint32_t cpu) {
@@ -212,7 +206,7 @@ const struct rescind_target GEO_TARGET = {
     .operations = 1u << ABI_CREATE_PD | 1u << ABI_DELEGATE | 1u << ABI_REVOKE | 1u << ABI_DESTROY_PD |
                   1u << ABI_LOOKUP | 1u << ABI_CREATE_OBJECT | 1u << ABI_GRANT | 1u << ABI_MOVE_QUOTA,
     .kinds = 1u << ABI_MEM | 1u << ABI_PIO | 1u << ABI_OBJ,
-    .costs = {.pd = PD_BYTES, .object = sizeof(struct object), .node = sizeof(struct node), .table = PTAB_TABLE_BYTES},
+    .costs = USAGE_COSTS,
     .boot = target_boot,
     .call = target_call,
     .fail_allocation = account_fail,
@@ -225,7 +219,7 @@ const struct rescind_target GEO_TARGET = {
     .cached_limit = MMU_TLB + MMU_WALK,
     .log = target_log,
     .steps = target_steps,
-    .usage = target_usage,
+    .usage = usage_read,
     .pd = target_pd,
     .node = target_node,
     .object = target_object,

@@ -1,0 +1,159 @@
+/* The kernel's lock, and what CPUs ask of each other; see machine.h. */
+#include "check.h"
+#include "cpu.h"
+#include "pd.h"
+#include "ports.h"
+
+bool machine_lock(void) {
+    const struct machine_cpu *self = machine_self();
+    while (__atomic_exchange_n(&machine.lock, 1, __ATOMIC_ACQUIRE)) {
+        machine_serve_request();
+        if (self->way != MACHINE_GO_ON) {
+            return false;
+        }
+        cpu_pause();
+    }
+    return true;
+}
+
+void machine_unlock(void) {
+    __atomic_store_n(&machine.lock, 0, __ATOMIC_RELEASE);
+}
+
+/* ---- asking ---- */
+
+static uint32_t pending(const struct machine_cpu *cpu) {
+    return __atomic_load_n(&cpu->request, __ATOMIC_ACQUIRE);
+}
+
+static void await(const struct machine_cpu *cpu) {
+    while (pending(cpu) != MACHINE_NOTHING) {
+        cpu_pause();
+    }
+}
+
+static void ask(struct machine_cpu *cpu, enum machine_request what) {
+    __atomic_store_n(&cpu->request, what, __ATOMIC_RELEASE);
+    machine_interrupt(cpu->apic_id, LAYOUT_VECTOR_REQUEST);
+}
+
+void machine_request_run(uint32_t cpu, uint32_t pd) {
+    machine.cpu[cpu].request_pd = pd;
+    ask(&machine.cpu[cpu], MACHINE_RUN);
+    await(&machine.cpu[cpu]);
+}
+
+/* ---- doing ---- */
+
+static void load(struct machine_cpu *self, uint32_t pd, uint64_t root_table) {
+    self->ran = pd;
+    self->root_table = root_table;
+    cpu_write_cr3(root_table);
+}
+
+void machine_stop(void) {
+    struct machine_cpu *self = machine_self();
+    load(self, RESCIND_NONE, machine.kernel_root);
+    self->way = MACHINE_LEAVE;
+}
+
+static void forget_units(const uint64_t *unit, uint32_t count) {
+    for (uint32_t i = 0; i < count; i++) {
+        cpu_invalidate_page(unit[i] << PTE_FRAME_SHIFT);
+    }
+}
+
+/* The lock is held by the CPU that asks, which waits until this is done. */
+static void run(struct machine_cpu *self) {
+    cpu_stop(self->index);
+    if (self->request_pd != RESCIND_NONE) {
+        cpu_switch(self->index, pd_by_index(self->request_pd));
+        self->way = MACHINE_START_AGENT;
+    }
+}
+
+void machine_serve_request(void) {
+    struct machine_cpu *self = machine_self();
+    switch ((enum machine_request)pending(self)) {
+    case MACHINE_NOTHING:
+        return;
+    case MACHINE_FORGET_UNITS:
+        forget_units(self->request_unit, self->request_count);
+        break;
+    case MACHINE_FORGET_ALL:
+        cpu_write_cr3(self->root_table);
+        break;
+    case MACHINE_STOP:
+        machine_stop();
+        break;
+    case MACHINE_RUN:
+        run(self);
+        break;
+    }
+    __atomic_store_n(&self->request, MACHINE_NOTHING, __ATOMIC_RELEASE);
+}
+
+/* ---- what the kernel asks of the machine ---- */
+
+void arch_run(uint32_t cpu, uint32_t pd, const uint64_t *root_table, uint32_t tag) {
+    struct machine_cpu *self = machine_self();
+    (void)tag;
+    KASSERT(self->index == cpu);
+    machine_show_ports(cpu, machine_physical(ports_of(pd)));
+    load(self, pd, machine_physical(root_table));
+}
+
+void arch_request(uint32_t cpu, uint32_t tag, const uint64_t *unit, uint32_t count) {
+    struct machine_cpu *other = &machine.cpu[cpu];
+    (void)tag;
+    if (other == machine_self()) {
+        forget_units(unit, count);
+        machine.info->invalidations += count;
+        return;
+    }
+    KASSERT(count <= MACHINE_REQUEST_UNITS);
+    await(other);
+    for (uint32_t i = 0; i < count; i++) {
+        other->request_unit[i] = unit[i];
+    }
+    other->request_count = count;
+    machine.info->shootdowns++;
+    ask(other, MACHINE_FORGET_UNITS);
+}
+
+void arch_request_flush(uint32_t cpu, uint32_t tag) {
+    struct machine_cpu *other = &machine.cpu[cpu];
+    (void)tag;
+    if (other == machine_self()) {
+        cpu_write_cr3(other->root_table);
+        machine.info->invalidations++;
+        return;
+    }
+    await(other);
+    machine.info->shootdowns++;
+    ask(other, MACHINE_FORGET_ALL);
+}
+
+void arch_await_requests(void) {
+    for (uint32_t i = 0; i < machine.cpus; i++) {
+        await(&machine.cpu[i]);
+    }
+}
+
+void arch_stop_running(uint32_t cpu) {
+    struct machine_cpu *other = &machine.cpu[cpu];
+    if (other == machine_self()) {
+        machine_stop();
+        return;
+    }
+    await(other);
+    machine.info->shootdowns++;
+    ask(other, MACHINE_STOP);
+    await(other);
+}
+
+void arch_table_freed(uint64_t physical) {
+    for (uint32_t i = 0; i < machine.cpus; i++) {
+        KASSERT(machine.cpu[i].root_table != physical);
+    }
+}
