@@ -37,6 +37,7 @@
 enum root_status {
     ROOT_DONE = 0x10,      /* all sequences agreed */
     ROOT_FINDING = 0x11,   /* printed as a `finding` line */
+    ROOT_AGAIN = 0x14,     /* all agreed so far; the next sequence needs a fresh boot */
     ROOT_TOO_LARGE = 0x12, /* a sequence could not be judged to its end */
     ROOT_BAD = 0x13,       /* command line or modules make no sense; said in a line */
 };

@@ -167,4 +167,6 @@ void session_run(struct session *session, const struct seq *seq, uint64_t number
         print_finding(session, seq);
     if (session->outcome.verdict != HARNESS_AGREE)
         session_end(session, statuses[session->outcome.verdict]);
+    if (session->outcome.spent)
+        session_end(session, ROOT_AGAIN);
 }

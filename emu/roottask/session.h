@@ -27,7 +27,8 @@ bool session_is_mode(const char *mode);
 /* Never returns without a harness. */
 void session_start(struct session *session, const char *mode);
 
-/* Runs one sequence, says what came of it, and ends the machine if it did not agree. */
+/* Runs one sequence, says what came of it, and ends the machine if it did not agree, or is the last that this boot can
+ * take. */
 void session_run(struct session *session, const struct seq *seq, uint64_t number);
 
 _Noreturn void session_bad(const char *why);

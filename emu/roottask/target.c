@@ -146,6 +146,7 @@ const struct rescind_target *target_make(void) {
                       1u << ABI_LOOKUP | 1u << ABI_CREATE_OBJECT | 1u << ABI_GRANT | 1u << ABI_MOVE_QUOTA,
         .kinds = 1u << ABI_MEM | 1u << ABI_PIO | 1u << ABI_OBJ,
         .boot = target_boot,
+        .boots_once = true,
         .call = target_call,
         .fail_allocation = kernel_fail_allocation,
         .switch_to = kernel_switch,

@@ -193,7 +193,7 @@ static void judge_end(struct qemu *qemu, struct boot *boot) {
     int status;
     char how[64];
     enum qemu_end end = qemu_end(qemu, &status, how);
-    bool told = status == ROOT_DONE || status == ROOT_FINDING || status == ROOT_TOO_LARGE;
+    bool told = status == ROOT_DONE || status == ROOT_AGAIN || status == ROOT_FINDING || status == ROOT_TOO_LARGE;
     if (end == QEMU_EXITED && told)
         return;
     if (boot->begun && boot->current) {

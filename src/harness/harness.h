@@ -35,6 +35,7 @@ struct harness_outcome {
     uint32_t executed;           /* operations done, void ones included */
     uint32_t changed_operations; /* operations that changed the abstract state */
     uint64_t changed_units;
+    bool spent;      /* the target boots only once, and is not in the boot state any more */
     uint64_t probes; /* accesses and lookups tried by HARNESS_PROBE */
     char signature[HARNESS_SIGNATURE_MAX];
     char report[HARNESS_REPORT_MAX]; /* text; several lines */

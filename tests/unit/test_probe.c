@@ -23,6 +23,7 @@ enum { RANDOM_SEQUENCES = 2000, RANDOM_OPS = 60, REAL_EVERY = 8 };
 
 static struct {
     const struct rescind_target *real;
+    bool once;                                                           /* boots once */
     void (*probe)(uint32_t pd, bool fresh, struct rescind_probe *probe); /* the lie; NULL: none */
     void (*view)(struct rescind_pd_view *view);                          /* likewise */
     uint64_t lookup_without;                                             /* rights that lookups lose */
@@ -33,9 +34,13 @@ static bool lying(void) {
     return hider.calls >= hider.from;
 }
 
+static bool booted;
+
 static void hiding_boot(const struct rescind_hooks *hooks, uint32_t cpus, uint64_t speculation) {
     hider.calls = 0;
-    hider.real->boot(hooks, cpus, speculation);
+    if (!hider.once || !booted)
+        hider.real->boot(hooks, cpus, speculation);
+    booted = true;
 }
 
 static void hiding_call(uint32_t cpu, uint32_t pd, uint64_t word[ABI_WORDS]) {
@@ -92,6 +97,7 @@ static struct rescind_target hiding_target(const struct rescind_target *real) {
     target.table = NULL;
     target.cached = NULL;
     target.phys_tree_root = NULL;
+    target.boots_once = hider.once;
     return target;
 }
 
@@ -117,6 +123,7 @@ static uint64_t expect_agreement(struct judge *judge, const struct rescind_targe
     harness_run(judge->harness, seq, &options, &outcome);
     if (outcome.verdict != HARNESS_AGREE)
         fail_msg("seed %llu: %s\n%s", (unsigned long long)seed, outcome.signature, outcome.report);
+    booted = !outcome.spent;
     return outcome.probes;
 }
 
@@ -165,6 +172,30 @@ static void test_random_sequences_agree(void **state) {
     assert_true(probes > (uint64_t)RANDOM_SEQUENCES * RANDOM_OPS);
     host_harness_free(small.harness);
     host_harness_free(real.harness);
+}
+
+/* A target that boots once comes back to the boot state by tear-down, as long as root keeps its capability. */
+static void test_boots_once(void **state) {
+    (void)state;
+    enum { TRIES = 200 };
+    struct judge judge;
+    struct seq_op ops[RANDOM_OPS];
+    uint32_t spent = 0;
+    hider.once = true;
+    judge_start(&judge, &rescind_target_small, 1u << 14);
+    booted = false;
+    for (uint64_t seed = 0; seed < TRIES; seed++) {
+        struct seq seq = {.geometry = &seq_geometry_small, .op = ops, .capacity = RANDOM_OPS, .cpus = 1};
+        struct seq_profile profile = {0};
+        struct seq_random random;
+        seq_random_seed(&random, seed);
+        seq_generate(&seq, &random, &profile, RANDOM_OPS);
+        expect_agreement(&judge, &rescind_target_small, &seq, seed);
+        spent += !booted;
+    }
+    assert_true(spent > 0 && spent < TRIES / 2);
+    hider.once = false;
+    host_harness_free(judge.harness);
 }
 
 /* ---- lies ---- */
@@ -280,6 +311,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_corpus_agrees),
         cmocka_unit_test(test_random_sequences_agree),
+        cmocka_unit_test(test_boots_once),
         cmocka_unit_test(test_each_lie_is_seen),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
