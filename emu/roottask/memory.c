@@ -11,10 +11,31 @@ int memcmp(const void *a, const void *b, size_t bytes);
 size_t strlen(const char *text);
 int __popcountdi2(long bits); // NOLINT(bugprone-reserved-identifier): the compiler's name
 
+/* By words: an emulator takes string instructions apart. Words of any alignment, as the processor can. */
+enum { WORD = 8 };
+
+static uint64_t load(const uint8_t *bytes) {
+    uint64_t word;
+    __asm__ volatile("mov %1, %0" : "=r"(word) : "m"(*(const uint64_t *)(const void *)bytes));
+    return word;
+}
+
+static void store(uint8_t *bytes, uint64_t word) {
+    __asm__ volatile("mov %1, %0" : "=m"(*(uint64_t *)(void *)bytes) : "r"(word));
+}
+
+static void store_byte(uint8_t *byte, uint8_t value) {
+    __asm__ volatile("movb %1, %0" : "=m"(*byte) : "q"(value));
+}
+
 void *memcpy(void *restrict to, const void *restrict from, size_t bytes) {
-    void *start = to;
-    __asm__ volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(bytes) : : "memory");
-    return start;
+    uint8_t *out = to;
+    const uint8_t *in = from;
+    for (; bytes >= WORD; bytes -= WORD, in += WORD, out += WORD)
+        store(out, load(in));
+    for (; bytes > 0; bytes--)
+        store_byte(out++, *in++);
+    return to;
 }
 
 void *memmove(void *to, const void *from, size_t bytes) {
@@ -22,17 +43,19 @@ void *memmove(void *to, const void *from, size_t bytes) {
         return memcpy(to, from, bytes);
     uint8_t *out = to;
     const uint8_t *in = from;
-    while (bytes-- > 0) {
-        out[bytes] = in[bytes];
-        __asm__ volatile("" : : : "memory"); /* else this becomes a call of itself */
-    }
+    while (bytes-- > 0)
+        store_byte(&out[bytes], in[bytes]);
     return to;
 }
 
 void *memset(void *to, int value, size_t bytes) {
-    void *start = to;
-    __asm__ volatile("rep stosb" : "+D"(to), "+c"(bytes) : "a"(value) : "memory");
-    return start;
+    uint64_t word = UINT64_C(0x0101010101010101) * (uint8_t)value;
+    uint8_t *out = to;
+    for (; bytes >= WORD; bytes -= WORD, out += WORD)
+        store(out, word);
+    for (; bytes > 0; bytes--)
+        store_byte(out++, (uint8_t)value);
+    return to;
 }
 
 int memcmp(const void *a, const void *b, size_t bytes) {
