@@ -17,20 +17,6 @@ endfunction()
 
 # rescind_plugin_of_fault(<name> <geometry> <patch>): the same of the kernel sources with a patch.
 function(rescind_plugin_of_fault name geometry patch)
-    file(GLOB_RECURSE originals CONFIGURE_DEPENDS "${RESCIND_KERNEL_DIR}/*.[ch]")
-    set(tree "${CMAKE_CURRENT_BINARY_DIR}/${name}.dir/tree")
-    set(sources "")
-    foreach(original IN LISTS originals)
-        file(RELATIVE_PATH relative "${RESCIND_KERNEL_DIR}" "${original}")
-        if(relative MATCHES "^(arch/host/)?[^/]*\\.c$")
-            list(APPEND sources "${tree}/src/kernel/${relative}")
-        endif()
-    endforeach()
-    add_custom_command(OUTPUT ${sources}
-        COMMAND "${CMAKE_COMMAND}" -E rm -rf "${tree}"
-        COMMAND "${CMAKE_COMMAND}" -E copy_directory "${RESCIND_KERNEL_DIR}" "${tree}/src/kernel"
-        COMMAND patch -s -p1 -d "${tree}" -i "${patch}"
-        DEPENDS ${originals} "${patch}"
-        VERBATIM)
-    rescind_plugin(${name} ${geometry} "${tree}/src/kernel" ${sources})
+    rescind_patched_tree(sources "${name}" "${patch}" "^(arch/host/)?[^/]*\\.c$")
+    rescind_plugin(${name} ${geometry} "${CMAKE_CURRENT_BINARY_DIR}/${name}.dir/tree/src/kernel" ${sources})
 endfunction()

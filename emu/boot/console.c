@@ -87,11 +87,12 @@ static bool is_stack(const uint64_t *frame) {
 }
 
 static void put_backtrace(const uint64_t *frame) {
-    for (unsigned i = 0; i < BACKTRACE && is_stack(frame); i++) {
+    const uint64_t *below = NULL;
+    for (unsigned i = 0; i < BACKTRACE && frame > below && is_stack(frame); i++) {
         put("  called from ", frame[1]);
         console_text("\n");
-        const uint64_t *next = (const uint64_t *)(uintptr_t)frame[0];
-        frame = next > frame ? next : NULL;
+        below = frame;
+        frame = (const uint64_t *)(uintptr_t)frame[0];
     }
 }
 

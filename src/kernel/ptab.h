@@ -2,8 +2,8 @@
  * Page tables: the hardware form of MEM spaces.
  *
  * Which leaves stand for a range follows from its order alone: leaves of the largest size that is no larger than the
- * range (at most level arch_leaf_level()). A table exists only while it has entries, the root table aside. Ranges are as
- * in struct node: base and frame are multiples of 2^order.
+ * range (at most level arch_leaf_level()). A table exists only while it has entries, the root table aside. Ranges are
+ * as in struct node: base and frame are multiples of 2^order.
  */
 #ifndef RESCIND_PTAB_H
 #define RESCIND_PTAB_H

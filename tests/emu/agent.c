@@ -55,6 +55,10 @@ AGENT static void once(struct job *job) {
         out(job->argument, job->value);
     } else if (job->kind == JOB_CALL) {
         agent_system_call(job->word);
+    } else if (job->kind == JOB_CALL_BETWEEN) {
+        job->value = *at;
+        agent_system_call(job->word);
+        job->value = *at;
     } else if (job->kind == JOB_CONTROL) {
         job->value = agent_control(job->argument, job->word[0], job->word[1], job->word[2]);
     } else if (job->kind == JOB_STEP) {

@@ -1,7 +1,8 @@
 /* Operations by root's thread, and jobs for agents; see task.h. */
 #include "task.h"
 
-extern const uint64_t task_agent_entry, task_agent_on_fault;
+extern const uint64_t task_agent_entry __attribute__((visibility("hidden")));
+extern const uint64_t task_agent_on_fault __attribute__((visibility("hidden")));
 
 enum { QUOTA_PAGES = 64, TURNS = 100, PATIENCE = 1000000000 };
 

@@ -1,7 +1,7 @@
 /* What needs more than one CPU; nothing is done where there is only one. */
 #include "task.h"
 
-enum { FRAME = 0x1200, UNIT = 0x345, PORT = 0x71, ROUNDS = 20, MANY = 300, ENOUGH = 1000, LARGE_ORDER = 9 };
+enum { FRAME = 0x1200, UNIT = 0x345, PORT = 0x71, ROUNDS = 10, MANY = 50, ENOUGH = 1000, LARGE_ORDER = 9 };
 
 /* The operation that took it away has returned: the agent may end the turn that it is in, no more. */
 static void expect_end(uint32_t cpu) {

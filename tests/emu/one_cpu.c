@@ -22,6 +22,19 @@ static uint64_t address_of(uint64_t unit) {
     return unit * CONTROL_PAGE;
 }
 
+/* Its command line and its bytes, which must be text. */
+static void print_module(const struct control_module *module) {
+    const char *text = (const char *)(uintptr_t)(CONTROL_MEMORY_WINDOW + module->physical);
+    task_print("module ");
+    task_print(module->text);
+    task_print(": ");
+    for (uint64_t byte = 0; byte < module->bytes; byte++) {
+        const char copy[2] = {text[byte], 0};
+        task_print(copy);
+    }
+    task_print("\n");
+}
+
 void test_info(const struct control_info *info) {
     task_print_number("cpus ", info->cpus);
     task_print_number("leaf_level ", info->leaf_level);
@@ -38,13 +51,7 @@ void test_info(const struct control_info *info) {
         *word = at;
     }
     for (uint32_t i = 0; i < info->module_count; i++) {
-        const char *text = (const char *)(uintptr_t)(CONTROL_MEMORY_WINDOW + info->module[i].physical);
-        task_control(CONTROL_WRITE, (uint64_t)(uintptr_t) "module ", 7, 0);
-        CHECK(task_control(CONTROL_WRITE, (uint64_t)(uintptr_t)text, info->module[i].bytes, 0) == CONTROL_E_ARG);
-        for (uint64_t byte = 0; byte < info->module[i].bytes; byte++) {
-            const char copy[2] = {text[byte], 0};
-            task_print(copy);
-        }
+        print_module(&info->module[i]);
     }
 }
 
@@ -71,6 +78,24 @@ void test_memory(const struct control_info *info) {
     expect_value(pd, JOB_WRITE, at, NONCE);
     revoke_in(ABI_MEM, 1, UNIT, 0, ABI_W);
     expect_fault(pd, JOB_WRITE, at, PAGE_FAULT, ERROR_USER | ERROR_WRITE | ERROR_PRESENT);
+    destroy(1);
+}
+
+/* An agent takes from itself what its CPU has just used: nothing else makes the CPU forget it. */
+void test_own_memory(const struct control_info *info) {
+    enum { LARGE = 9, LARGE_UNIT = 3 << LARGE };
+    uint32_t pd = make_pd(info, 1);
+    struct job *job = job_of(0);
+    /* One page, one large leaf, and so many pages that the CPU forgets everything. */
+    for (unsigned order = 0; order <= LARGE; order = order == 0 ? LARGE - 1 : order + 1) {
+        *memory_at(FRAME) = NONCE;
+        CHECK(delegate_phys(ABI_MEM, FRAME, 1, LARGE_UNIT, order, ABI_R) == ABI_OK);
+        job->word[0] = call_head(ABI_REVOKE, ABI_MEM, order, ABI_R) | ABI_SELF << ABI_SCOPE_SHIFT;
+        job->word[1] = LARGE_UNIT;
+        expect_fault(pd, JOB_CALL_BETWEEN, address_of(LARGE_UNIT), PAGE_FAULT, ERROR_USER);
+        CHECK(job->word[0] == ABI_OK && job->value == NONCE);
+        CHECK(info->invalidations == 1);
+    }
     destroy(1);
 }
 

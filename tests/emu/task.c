@@ -50,20 +50,33 @@ static bool asked_for(const struct control_info *info, const char *word) {
     return false;
 }
 
+static const struct {
+    const char *name;
+    void (*run)(const struct control_info *info);
+} tests[] = {
+    {"info", test_info},
+    {"memory", test_memory},
+    {"own memory", test_own_memory},
+    {"large leaves", test_large_leaves},
+    {"ports", test_ports},
+    {"control", test_control},
+    {"death", test_death},
+    {"shootdown", test_shootdown},
+    {"other CPUs", test_other_cpus},
+};
+
 void task_main(const struct control_info *info) {
-    static void (*const tests[])(const struct control_info *) = {
-        test_info,    test_memory, test_large_leaves, test_ports,
-        test_control, test_death,  test_shootdown,    test_other_cpus,
-    };
     task_print("started\n");
     if (asked_for(info, "fault-in-root")) {
         *(volatile uint64_t *)(uintptr_t)info->kernel_frame = 0;
     }
     uint64_t bytes = info->bytes;
     for (unsigned i = 0; i < sizeof tests / sizeof *tests; i++) {
-        tests[i](info);
+        task_print("trying ");
+        task_print(tests[i].name);
+        task_print("\n");
+        tests[i].run(info);
         CHECK(info->bytes == bytes && info->pds == 1 && info->nodes == 0);
-        task_print_number("passed ", i);
     }
     task_control(CONTROL_EXIT, TASK_PASSED, 0, 0);
 }

@@ -21,7 +21,8 @@ enum job_kind {
     JOB_CALL,
     JOB_CONTROL,
     JOB_UNDEFINED,
-    JOB_STEP, /* an instruction with the trap flag set */
+    JOB_CALL_BETWEEN, /* reads, a system call, reads once more */
+    JOB_STEP,         /* an instruction with the trap flag set */
     /* For ever, counting turns: */
     JOB_KEEP_READING,
     JOB_KEEP_WRITING,
@@ -84,6 +85,7 @@ static inline uint64_t *memory_at(uint64_t frame) {
 /* What is tried. */
 void test_info(const struct control_info *info);
 void test_memory(const struct control_info *info);
+void test_own_memory(const struct control_info *info);
 void test_large_leaves(const struct control_info *info);
 void test_ports(const struct control_info *info);
 void test_control(const struct control_info *info);
