@@ -18,7 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { OPTION_ON = 768, OPTION_MACHINE, OPTION_CPU, OPTION_KERNEL, OPTION_LOG, OPTION_SMP };
+enum { OPTION_ON = 768, OPTION_MACHINE, OPTION_CPU, OPTION_KERNEL, OPTION_LOG, OPTION_SMP, OPTION_THREADS };
 enum { POLL_MILLISECONDS = 100, PATH_BYTES = 4096, WORDS_MAX = 40, NOT_FOUND = 127 };
 
 static const char program[] = "qemu-system-x86_64", package[] = "qemu-system-x86";
@@ -32,6 +32,8 @@ static const struct argp_option list[] = {
     {"cpu", OPTION_CPU, "MODEL", 0, "QEMU's processor, such as max or qemu64 (default: max)", 0},
     {"kernel", OPTION_KERNEL, "FILE", 0, "The kernel to boot (default: emu/kernel.elf beside this program)", 0},
     {"smp", OPTION_SMP, "N", 0, "CPUs of the machine (default: as each file says)", 0},
+    {"threads", OPTION_THREADS, NULL, 0,
+     "Let the machine's CPUs run at once; no two runs are alike then (default: they take turns)", 0},
     {"log", OPTION_LOG, "FILE", 0, "Write all that machines say on the serial line to a file", 0},
     {0},
 };
@@ -58,6 +60,9 @@ static error_t parse(int key, char *argument, struct argp_state *state) {
         return 0;
     case OPTION_SMP:
         options->cpus = (uint32_t)option_number(argument, "smp", 1, SEQ_CPUS, state);
+        return 0;
+    case OPTION_THREADS:
+        options->threads = true;
         return 0;
     case OPTION_LOG:
         options->log = argument;
@@ -174,9 +179,10 @@ void qemu_close(struct qemu *qemu) {
 
 /* ---- starting ---- */
 
-static _Noreturn void become_qemu(const struct qemu *qemu, const char *modules, uint32_t cpus, bool counted,
+static _Noreturn void become_qemu(const struct qemu *qemu, const char *modules, uint32_t cpus, bool repeatable,
                                   int output) {
     char smp[16];
+    bool counted = repeatable && !qemu->options->threads;
     int nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
     snprintf(smp, sizeof smp, "%u", cpus);
     const char *words[WORDS_MAX] = {program,
@@ -202,8 +208,10 @@ static _Noreturn void become_qemu(const struct qemu *qemu, const char *modules, 
                                     qemu->kernel,
                                     "-initrd",
                                     modules,
-                                    counted ? "-icount" : NULL,
-                                    "shift=1,sleep=off",
+                                    counted ? "-icount" : "-accel",
+                                    counted                  ? "shift=1,sleep=off"
+                                    : qemu->options->threads ? "tcg,thread=multi"
+                                                             : "tcg,thread=single",
                                     NULL};
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     signal(SIGPIPE, SIG_DFL);
@@ -214,7 +222,7 @@ static _Noreturn void become_qemu(const struct qemu *qemu, const char *modules, 
 }
 
 void qemu_start(struct qemu *qemu, const char *command_line, const void *archive, size_t bytes, uint32_t cpus,
-                bool counted) {
+                bool repeatable) {
     char path[PATH_BYTES], modules[PATH_BYTES];
     int ends[2];
     make_path(qemu, "archive", path);
@@ -235,7 +243,7 @@ void qemu_start(struct qemu *qemu, const char *command_line, const void *archive
         give_up(qemu);
     }
     if (qemu->process == 0)
-        become_qemu(qemu, modules, cpus, counted, ends[1]);
+        become_qemu(qemu, modules, cpus, repeatable, ends[1]);
     close(ends[1]);
 }
 

@@ -14,6 +14,7 @@ struct qemu_options {
     const char *machine, *cpu;
     const char *kernel; /* NULL: beside this program */
     const char *log;    /* file for all that the machine says, or NULL */
+    bool threads;       /* each CPU of the machine runs by itself, so that no two runs are alike */
     uint32_t cpus;      /* of the machine; 0: as each file says */
     uint32_t timeout;   /* seconds without a line, after which it is ended */
 };
@@ -41,10 +42,11 @@ enum qemu_end {
 void qemu_open(struct qemu *qemu, const struct qemu_options *options, struct progress *progress);
 void qemu_close(struct qemu *qemu);
 
-/* Starts a machine whose root task has that command line, with an archive or without (NULL). `counted`: time is counted
- * in instructions, so that two runs are the same to the last bit; that takes one CPU. */
+/* Starts a machine whose root task has that command line, with an archive or without (NULL). `repeatable`: time is
+ * counted in instructions and CPUs take turns, so that two runs are the same to the last bit, unless threads are asked
+ * for. */
 void qemu_start(struct qemu *qemu, const char *command_line, const void *archive, size_t bytes, uint32_t cpus,
-                bool counted);
+                bool repeatable);
 
 /* The next line that the machine says, valid until the next call; NULL: it has ended, see qemu_end. */
 const char *qemu_line(struct qemu *qemu);

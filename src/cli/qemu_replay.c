@@ -220,7 +220,7 @@ static void boot_once(struct qemu *qemu, struct qemu_job **jobs, size_t count, u
     boot->count = count;
     void *archive = pack_all(boot, &bytes);
     snprintf(command, sizeof command, "replay seed=%" PRIu64, seed);
-    qemu_start(qemu, command, archive, bytes, cpus, cpus == 1);
+    qemu_start(qemu, command, archive, bytes, cpus, true);
     for (const char *line = qemu_line(qemu); line; line = qemu_line(qemu))
         take_line(boot, line);
     judge_end(qemu, boot);
@@ -237,7 +237,7 @@ static uint32_t cpus_of(const struct qemu *qemu, const struct qemu_job *job) {
     return qemu->options->cpus ? qemu->options->cpus : seq_cpus(job->seq);
 }
 
-/* With several CPUs, a finding need not show each time. */
+/* With several CPUs that run at once, a finding need not show each time. */
 static void repeat(struct qemu *qemu, struct qemu_job *job, uint32_t cpus, uint64_t seed) {
     for (job->runs = 0; job->runs < RUNS_OF_A_FINDING; job->runs++) {
         struct qemu_job again = {.seq = job->seq}, *jobs[] = {&again};
@@ -262,7 +262,7 @@ static void replay_group(struct qemu *qemu, struct qemu_job **jobs, size_t count
         if (left > 0)
             boot_once(qemu, pending, left, cpus, seed);
     }
-    for (size_t i = 0; i < count && cpus > 1; i++) {
+    for (size_t i = 0; i < count && cpus > 1 && qemu->options->threads; i++) {
         if (jobs[i]->outcome.verdict == HARNESS_FINDING)
             repeat(qemu, jobs[i], cpus, seed);
     }

@@ -11,7 +11,8 @@ struct qemu_job {
     const struct seq *seq;
     bool judged;
     struct harness_outcome outcome;
-    /* Of a finding with several CPUs, which need not show each time: how often it was run, and how often it showed. */
+    /* Of a finding with several CPUs that run at once, which need not show each time: how often it was run, and how
+     * often it showed. */
     uint32_t runs, shown;
 };
 

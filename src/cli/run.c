@@ -106,8 +106,8 @@ static void print_again(const struct arguments *arguments, const struct run_job 
     if (job->runs)
         printf("showed in %u of %u further runs\n", job->shown, job->runs);
     if (arguments->qemu.on)
-        printf("run again: rescind run --on=qemu --machine=%s --cpu=%s --seed=%llu%s %s\n", arguments->qemu.machine,
-               arguments->qemu.cpu, seed, raw, job->path);
+        printf("run again: rescind run --on=qemu --machine=%s --cpu=%s%s --seed=%llu%s %s\n", arguments->qemu.machine,
+               arguments->qemu.cpu, arguments->qemu.threads ? " --threads" : "", seed, raw, job->path);
     else
         printf("run again: rescind run --compare=%s --target=%s --seed=%llu%s %s\n", compare, job->seq.geometry->name,
                seed, raw, job->path);
