@@ -13,8 +13,8 @@
  *   finding N at=OPERATION executed=.. changed=.. units=.. probes=.. SIGNATURE
  *   report {  ...  }                              of the finding before; any lines
  *   sequence {  ...  }                            what shows it, as .rsq text
+ *   calls N                                       raw: made in the sequence in progress, beside its operations
  *   too-large N executed=..                       more units mapped than the model can hold: not judged
- *   progress operations=.. probes=.. sequences=..
  *   done operations=.. probes=.. sequences=.. ticks=..    the last line
  */
 #ifndef RESCIND_ROOTTASK_PROTOCOL_H
@@ -29,7 +29,7 @@
 #define PROTOCOL_REPORT "report {"
 #define PROTOCOL_SEQUENCE "sequence {"
 #define PROTOCOL_CLOSE "}"
-#define PROTOCOL_PROGRESS "progress "
+#define PROTOCOL_CALLS "calls "
 #define PROTOCOL_DONE "done "
 
 /* How the root task ends the machine; QEMU's exit status is (status << 1) | 1. After anything but DONE the state of the

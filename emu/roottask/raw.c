@@ -2,7 +2,7 @@
  * Mode raw: any registers, by programs without privileges. Before each round a few operations put the kernel into some
  * state. System calls are judged like operations; what only the root task may ask for must be refused.
  *
- * Options: seed, calls.
+ * Options: seed, ops (calls), first.
  */
 #include "abi/control.h"
 #include "kernel.h"
@@ -15,7 +15,7 @@ enum { SETUP_OPS = 24, ROUND_CALLS = 512, CALLS_DEFAULT = 1000000, CALLERS = 8, 
 struct round {
     struct session *session;
     struct seq_random random;
-    uint64_t calls, left;
+    uint64_t left;
 };
 
 /* A number that may mean something: small, about a power of two, the negative of such a one, or a pointer. */
@@ -76,6 +76,7 @@ static uint32_t some_pd(struct round *round) {
 static void make_calls(void *context) {
     struct round *round = context;
     enum harness_verdict verdict = HARNESS_AGREE;
+    uint64_t calls = 0;
     for (uint32_t i = 0; i < ROUND_CALLS && round->left && verdict == HARNESS_AGREE; i++) {
         uint64_t word[ABI_WORDS] = {first_register(&round->random)};
         for (unsigned k = 1; k < ABI_WORDS; k++)
@@ -87,19 +88,24 @@ static void make_calls(void *context) {
         else
             verdict = harness_call(round->session->harness,
                                    ORACLE_ROOT + (uint32_t)seq_random_below(&round->random, CALLERS), word);
-        round->calls++;
         round->left--;
+        calls++;
     }
+    struct line line = {0};
+    line_number(&line, PROTOCOL_CALLS, calls);
+    line_end(&line);
 }
 
 _Noreturn void raw(struct session *session) {
     static const struct seq_profile profile;
-    struct round round = {.session = session, .left = session_option("calls", CALLS_DEFAULT)};
-    struct line line = {0};
+    struct round round = {.session = session, .left = session_option("ops", CALLS_DEFAULT)};
     session->options.on_end = make_calls;
     session->options.context = &round;
-    seq_random_seed(&round.random, session_option("seed", 0));
-    for (uint64_t number = 0; round.left; number++) {
+    if (!round.left)
+        round.left = UINT64_MAX;
+    for (uint64_t number = session_option("first", 0); round.left; number++) {
+        seq_random_seed(&round.random, session_option("seed", 0));
+        seq_random_seed(&round.random, seq_random_next(&round.random) + number);
         struct seq_geometry geometry = seq_geometry_small;
         geometry.quota_pages = seq_geometry_real.quota_pages;
         geometry.pd_pages = seq_geometry_real.pd_pages;
@@ -107,7 +113,5 @@ _Noreturn void raw(struct session *session) {
         seq_generate(&seq, &round.random, &profile, SETUP_OPS);
         session_run(session, &seq, number);
     }
-    line_number(&line, "rescind: raw calls=", round.calls);
-    line_end(&line);
     session_end(session, ROOT_DONE);
 }

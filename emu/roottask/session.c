@@ -130,9 +130,8 @@ static void print_block(const char *name, const char *text) {
     line_end(&line);
 }
 
-static void print_finding(struct session *session, const struct seq *seq) {
+void session_dump(struct session *session, const struct seq *seq) {
     struct seq named = *seq;
-    print_block(PROTOCOL_REPORT, session->outcome.report);
     __builtin_memcpy(named.meta.check, session->outcome.signature, sizeof(named.meta.check) - 1);
     seq_print(&named, session->text, session->text_size);
     print_block(PROTOCOL_SEQUENCE, session->text);
@@ -163,8 +162,10 @@ void session_run(struct session *session, const struct seq *seq, uint64_t number
     session->probes += session->outcome.probes;
     session->sequences++;
     print_outcome(session, number);
-    if (session->outcome.verdict == HARNESS_FINDING)
-        print_finding(session, seq);
+    if (session->outcome.verdict == HARNESS_FINDING) {
+        print_block(PROTOCOL_REPORT, session->outcome.report);
+        session_dump(session, seq);
+    }
     if (session->outcome.verdict != HARNESS_AGREE)
         session_end(session, statuses[session->outcome.verdict]);
     if (session->outcome.spent)

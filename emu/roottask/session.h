@@ -31,6 +31,9 @@ void session_start(struct session *session, const char *mode);
  * take. */
 void session_run(struct session *session, const struct seq *seq, uint64_t number);
 
+/* Prints a sequence for the host to keep. */
+void session_dump(struct session *session, const struct seq *seq);
+
 _Noreturn void session_bad(const char *why);
 _Noreturn void session_end(struct session *session, uint32_t status);
 

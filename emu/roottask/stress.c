@@ -1,8 +1,9 @@
 /*
- * Mode stress: sequences generated on the machine, until enough operations are done or ticks are over.
+ * Mode stress: sequences generated on the machine, until enough operations are done.
  *
- * Options: seed, ops, ticks (0: no limit), cpus, length (operations of a sequence), victims (1: programs on other CPUs
- * use their memory all the time), first (number of the first sequence).
+ * Options: seed, ops (0: no limit), dump (1: print the first sequence, and do nothing), length (operations of a
+ * sequence), victims (1: programs on other CPUs
+ * sequence), victims (1: programs on other CPUs use their memory all the time), first (number of the first sequence).
  */
 #include "harness/soak.h"
 #include "kernel.h"
@@ -37,14 +38,11 @@ static void leave_out_ends(struct seq *seq) {
 
 _Noreturn void stress(struct session *session) {
     struct seq_geometry small = small_numbers(), large = large_numbers(session->target);
-    uint64_t seed = session_option("seed", 0), ops = session_option("ops", 0), ticks = session_option("ticks", 0);
+    uint64_t seed = session_option("seed", 0), ops = session_option("ops", 0);
     uint32_t length = (uint32_t)session_option("length", LENGTH_DEFAULT);
-    uint8_t cpus = (uint8_t)session_option("cpus", kernel_cpus());
+    uint8_t cpus = (uint8_t)kernel_cpus();
     kernel_keep_busy(session_option("victims", 0));
-    for (uint64_t number = session_option("first", 0);; number++) {
-        bool over = (ops && session->operations >= ops) || (ticks && kernel_ticks() - session->started >= ticks);
-        if (over)
-            break;
+    for (uint64_t number = session_option("first", 0); !ops || session->operations < ops; number++) {
         const struct seq_geometry *geometry = number % SMALL_ONE_IN ? &small : &large;
         struct seq seq = {.geometry = geometry, .op = session->ops, .capacity = SEQ_MAX_OPS, .cpus = cpus};
         struct seq_profile profile = {.cpus = cpus, .unit_budget = UNIT_BUDGET};
@@ -53,6 +51,10 @@ _Noreturn void stress(struct session *session) {
         seq_random_seed(&random, seq_random_next(&random) + number);
         seq_generate(&seq, &random, &profile, length < SEQ_MAX_OPS ? length : SEQ_MAX_OPS);
         leave_out_ends(&seq);
+        if (session_option("dump", 0)) {
+            session_dump(session, &seq);
+            break;
+        }
         session_run(session, &seq, number);
     }
     session_end(session, ROOT_DONE);

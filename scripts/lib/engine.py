@@ -64,11 +64,11 @@ def pack(rescind, source, output):
     subprocess.run([rescind, "pack", "--raw", source, "-o", output], check=True, stdout=subprocess.DEVNULL)
 
 
-def failure_of(rescind, sequence, compare="log"):
+def failure_of(rescind, sequence, compare="log", options=()):
     """The signature that a sequence fails with and the index of the operation; (None, ...) if all agrees. Anything but
     these two raises."""
-    done = subprocess.run([rescind, "run", "--json", f"--compare={compare}", sequence], stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE)
+    done = subprocess.run([rescind, "run", "--json", f"--compare={compare}", *options, sequence],
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     if done.returncode not in (0, 1):
         raise RuntimeError(done.stderr.decode(errors="replace").strip() or f"rescind run {sequence} failed")
     outcome = json.loads(done.stdout)

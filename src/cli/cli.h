@@ -78,5 +78,6 @@ int command_bench(int argc, char **argv);
 int command_laws(int argc, char **argv);
 int command_diff(int argc, char **argv);
 int command_soak(int argc, char **argv);
+int command_stress(int argc, char **argv);
 
 #endif

@@ -18,9 +18,9 @@ static const struct subcommand {
     const char *name;
     int (*run)(int argc, char **argv);
 } subcommands[] = {
-    {"run", command_run},   {"gen", command_gen},       {"show", command_show},
-    {"pack", command_pack}, {"shrink", command_shrink}, {"bench", command_bench},
-    {"laws", command_laws}, {"diff", command_diff},     {"soak", command_soak},
+    {"run", command_run},       {"gen", command_gen},       {"show", command_show}, {"pack", command_pack},
+    {"shrink", command_shrink}, {"bench", command_bench},   {"laws", command_laws}, {"diff", command_diff},
+    {"soak", command_soak},     {"stress", command_stress},
 };
 
 static const char top_doc[] = "Checks the revocation of a capability microkernel against a model of it.\v"
@@ -34,6 +34,7 @@ static const char top_doc[] = "Checks the revocation of a capability microkernel
                               "  laws    try laws that revocation obeys, on the kernel alone\n"
                               "  diff    compare two kernels with each other\n"
                               "  soak    run one system for a long time\n"
+                              "  stress  stress a booted kernel on a virtual machine\n"
                               "\n"
                               "Exit status: 0 all agree, 1 a finding, 2 bad input or usage.";
 
