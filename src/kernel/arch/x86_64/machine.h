@@ -4,7 +4,8 @@
  *
  * Each CPU runs root's thread (CPU 0 alone), an agent, or nobody; interrupts are on in these three states, off in the
  * kernel. One lock guards the kernel's state. Who holds it may ask other CPUs for something; a CPU that waits for the
- * lock does what it is asked meanwhile, so that nobody waits for ever.
+ * lock does what it is asked meanwhile, so that nobody waits for ever. Who waits long halts until an interrupt: another
+ * CPU may need the processor that an emulator runs both on.
  */
 #ifndef RESCIND_MACHINE_H
 #define RESCIND_MACHINE_H
@@ -52,6 +53,7 @@ struct machine_cpu {
     struct frame root_frame;     /* ...that is where it goes on, and... */
     enum control_code root_code; /* ...with what */
     enum machine_way way;
+    uint32_t dozes; /* it waits for another CPU, and for an interrupt from it; accessed atomically */
     /* Asked by the CPU that holds the lock; MACHINE_NOTHING again when it is done. */
     uint32_t request; /* enum machine_request, accessed atomically */
     uint32_t request_count, request_pd;
