@@ -10,8 +10,6 @@ function(rescind_roottask)
     target_include_directories(roottask PRIVATE "${PROJECT_SOURCE_DIR}/src" "${PROJECT_SOURCE_DIR}/src/kernel"
         "${PROJECT_SOURCE_DIR}/emu/roottask")
     # Position-independent, for no other model reaches so high an address; nothing is relocated at run time.
-    target_compile_options(roottask PRIVATE -ffreestanding -mgeneral-regs-only -fpie -fvisibility=hidden
-        -fno-stack-protector -fno-asynchronous-unwind-tables -fno-jump-tables -ffunction-sections)
-    target_link_options(roottask PRIVATE -nostdlib -static -no-pie "-Wl,-T,${script}" -Wl,--gc-sections
-        -Wl,--build-id=none -Wl,-z,max-page-size=4096 -Wl,--no-warn-rwx-segments -Wl,--no-relax)
+    target_compile_options(roottask PRIVATE ${machine_options} -fpie -fvisibility=hidden -fno-jump-tables -ffunction-sections)
+    target_link_options(roottask PRIVATE ${machine_link_options} -no-pie "-Wl,-T,${script}" -Wl,--gc-sections -Wl,--no-relax)
 endfunction()
