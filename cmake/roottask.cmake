@@ -11,5 +11,5 @@ function(rescind_roottask)
         "${PROJECT_SOURCE_DIR}/emu/roottask")
     # Position-independent, for no other model reaches so high an address; nothing is relocated at run time.
     target_compile_options(roottask PRIVATE ${machine_options} -fpie -fvisibility=hidden -fno-jump-tables -ffunction-sections)
-    target_link_options(roottask PRIVATE ${machine_link_options} -no-pie "-Wl,-T,${script}" -Wl,--gc-sections -Wl,--no-relax)
+    target_link_options(roottask PRIVATE ${machine_link_options} "-Wl,-T,${script}" -Wl,--gc-sections -Wl,--no-relax)
 endfunction()

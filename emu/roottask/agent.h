@@ -10,7 +10,7 @@
 #include "abi/control.h"
 #include "kernel.h"
 
-enum agent_command { AGENT_CALL, AGENT_RAW, AGENT_ACCESS };
+enum agent_command { AGENT_CALL, AGENT_ACCESS };
 
 /* What the agent is about, so that it knows after a fault. */
 enum agent_stage { AGENT_NOTHING, AGENT_READS, AGENT_WRITES, AGENT_EXECUTES, AGENT_PORT, AGENT_BUSY };

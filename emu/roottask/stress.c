@@ -1,8 +1,8 @@
 /*
  * Mode stress: sequences generated on the machine, until enough operations are done.
  *
- * Options: seed, ops (0: no limit), first (number of the first sequence), length (operations of a sequence), victims (1:
- * programs on other CPUs use their memory all the time), dump (1: print the first sequence and do nothing).
+ * Options: seed, ops (0: no limit), first (number of the first sequence), length (operations of a sequence), victims
+ * (1: programs on other CPUs use their memory all the time), dump (1: print the first sequence and do nothing).
  */
 #include "harness/soak.h"
 #include "kernel.h"

@@ -250,7 +250,7 @@ static void repeat(struct qemu *qemu, struct qemu_job *job, uint32_t cpus, uint6
 
 static void replay_group(struct qemu *qemu, struct qemu_job **jobs, size_t count, uint32_t cpus, uint64_t seed) {
     size_t left = count;
-    struct qemu_job **pending = allocate(count * sizeof *pending);
+    struct qemu_job **pending = allocate(count * sizeof(struct qemu_job *));
     while (left > 0) {
         left = 0;
         for (size_t i = 0; i < count; i++) {
@@ -270,7 +270,7 @@ static void replay_group(struct qemu *qemu, struct qemu_job **jobs, size_t count
 }
 
 void qemu_replay(struct qemu *qemu, struct qemu_job *jobs, size_t count, uint64_t seed) {
-    struct qemu_job **group = allocate(count * sizeof *group);
+    struct qemu_job **group = allocate(count * sizeof(struct qemu_job *));
     for (uint32_t cpus = 1; cpus <= SEQ_CPUS; cpus++) {
         size_t size = 0;
         for (size_t i = 0; i < count; i++) {
