@@ -41,7 +41,7 @@ enum machine_request { MACHINE_NOTHING, MACHINE_FORGET_UNITS, MACHINE_FORGET_ALL
 enum { MACHINE_REQUEST_UNITS = 4 };
 
 struct machine_cpu {
-    uint8_t *stack_top; /* of the kernel's stack; the first three are known to entry.S */
+    uint8_t *stack_top; /* of the kernel's stack: its last word is never used; the first three are known to entry.S */
     uint64_t user_stack;
     struct machine_cpu *self;
     uint32_t index;
@@ -92,6 +92,8 @@ static inline uint64_t machine_physical(const void *address) {
 uint64_t machine_features(void); /* enum control_feature */
 /* CPU 0 first: it makes the tables that all share. */
 void machine_set_up_cpu(uint32_t index);
+/* Whether this CPU's kernel stack was ever used up. */
+bool machine_stack_overflowed(uint32_t index);
 /* Makes this CPU obey the port bitmap at that physical address, once its translations are flushed. */
 void machine_show_ports(uint32_t index, uint64_t physical);
 
