@@ -24,7 +24,7 @@ LOG_KEPT_BYTES = 16384
 LOG_MAX_BYTES = 1 << 24
 TIMEOUT_SECONDS = 10  # for one input
 MEMORY_MAX_MB = 4096
-REPLAY_MAX_SECONDS = 60
+REPLAY_MAX_SECONDS = 90
 REPLAY_HANG_SECONDS = 3  # without progress
 REPLAYED_MAX = 5  # inputs that one process put aside
 STALL_SECONDS = 5  # beyond the timeout for one input, without any execution
@@ -78,10 +78,10 @@ def pack(rescind, source, output):
     subprocess.run([rescind, "pack", "--raw", source, "-o", output], check=True, stdout=subprocess.DEVNULL)
 
 
-def failure_of(rescind, sequence, compare="log", timeout=TIMEOUT_SECONDS):
+def failure_of(rescind, sequence, compare="log", timeout=TIMEOUT_SECONDS, options=()):
     """The signature that a sequence fails with and the index of the operation; (None, ...) if all agrees. Anything but
     these two raises."""
-    done = subprocess.run([rescind, "run", "--json", f"--compare={compare}", f"--timeout={timeout}", sequence],
+    done = subprocess.run([rescind, "run", "--json", f"--compare={compare}", f"--timeout={timeout}", *options, sequence],
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=REPLAY_MAX_SECONDS)
     if done.returncode not in (0, 1):
         raise RuntimeError(done.stderr.decode(errors="replace").strip() or f"rescind run {sequence} failed")

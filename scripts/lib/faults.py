@@ -3,6 +3,9 @@
 Each chosen fault is searched for from an empty corpus, on one core, until the first finding, which is then shrunk.
 With --replay nothing is searched for: the sequence stored beside each fault must fail on the faulty kernel with the
 signature it names, at the same operation whether the log or everything is compared, and agree on the real one.
+With --replay --compare=probe they are judged by accesses and lookups alone, as a kernel is that tells nothing of its
+inside, and with --replay --on=qemu on the booted kernel, which is stressed where the sequence does not show; which of
+them still do is printed, and that the real kernel agrees is checked.
 
 Exit status: 0 all killed (--control: all silent), 1 not so, 2 usage error or a failed build.
 """
@@ -29,6 +32,7 @@ FAULTS = builds.ROOT / "faults"
 KERNEL = Path("src/kernel")
 SHRINK_SECONDS = 120
 KILLS = builds.ROOT / "work" / "faults" / "kills.jsonl"
+STRESS = ((1, 12000), (2, 6000))  # CPUs and operations
 
 
 def parse_arguments():
@@ -45,12 +49,16 @@ def parse_arguments():
     parser.add_argument("--control", action="store_true", help="fuzz the real kernel likewise; it must stay silent")
     parser.add_argument("--store", action="store_true", help="keep each shrunk sequence as faults/<id>.rsq")
     parser.add_argument("--replay", action="store_true", help="run the stored sequences instead of searching")
+    parser.add_argument("--compare", choices=["probe"], help="with --replay: judge by accesses and lookups alone")
+    parser.add_argument("--on", choices=["qemu"], help="with --replay: on the booted kernel, by accesses and lookups")
     parser.add_argument("id", nargs="*", metavar="ID", help="fault (default: all)")
     arguments = parser.parse_args()
     if arguments.seconds < 1 or arguments.jobs < 1 or (arguments.pick or 1) < 1:
         parser.error("numbers must be at least 1")
     if arguments.replay and (arguments.control or arguments.store):
         parser.error("--replay goes with neither --control nor --store")
+    if (arguments.compare or arguments.on) and not arguments.replay:
+        parser.error("--compare and --on go with --replay only")
     arguments.faults = choose(arguments, parser)
     return arguments
 
@@ -315,10 +323,76 @@ def replay_all(arguments):
     return 1 if bad else 0
 
 
+# ---- replaying with less to see ----
+
+
+def judge_by_probes(tree, sequence):
+    """On the host, by accesses and lookups alone."""
+    tree.make("rescind", jobs=os.cpu_count())
+    return engine.failure_of(tree.rescind, sequence, "probe")[0]
+
+
+def machine_kernel(tree):
+    tree.make("kernel.elf", jobs=os.cpu_count())
+    return f"--kernel={tree.build / 'emu' / 'kernel.elf'}"
+
+
+def judge_on_machine(tree, sequence):
+    """The same kernel booted under QEMU, with the root task of the release build."""
+    return engine.failure_of(builds.directory("release") / "rescind", sequence, "probe", timeout=60,
+                             options=["--on=qemu", machine_kernel(tree)])[0]
+
+
+def stress_on_machine(tree):
+    """The first finding of a booted kernel under generated operations, with one CPU and then with several."""
+    kernel = machine_kernel(tree)
+    for cpus, operations in STRESS:
+        with tempfile.TemporaryDirectory() as work:
+            done = subprocess.run([builds.directory("release") / "rescind", "stress", "--on=qemu", kernel, "--seed=1",
+                                   f"--smp={cpus}", f"--ops={operations}", "-o", f"{work}/found.rsq"],
+                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        if done.returncode not in (0, 1):
+            raise RuntimeError(done.stderr.strip())
+        found = re.search(r"^FINDING (.*)$", done.stdout, re.MULTILINE)
+        if found:
+            replayed = re.search(r"^replayed: (.*)$", done.stdout, re.MULTILINE)
+            return replayed[1] if replayed else found[1]
+    return None
+
+
+def replay_elsewhere(arguments):
+    """How much of what the stored sequences show is left when a target tells nothing of its inside."""
+    on_machine = arguments.on == "qemu"
+    judge = judge_on_machine if on_machine else judge_by_probes
+    if on_machine:
+        builds.make("release", "rescind", "roottask")
+    tree = Tree("release", "elsewhere")
+    ways = {"replay": 0, "stress": 0, "-": 0}
+    print(f"{'fault':34} {'by':7} signature")
+    for fault in arguments.faults:
+        if not fault.stored.exists() or not tree.lay(fault):
+            raise builds.BuildFailed(f"{fault.id}: no stored sequence, or the patch does not apply\n")
+        way, signature = "replay", judge(tree, fault.stored)
+        if not signature and on_machine:
+            way, signature = "stress", stress_on_machine(tree)
+        way = way if signature else "-"
+        ways[way] += 1
+        print(f"{fault.id:34} {way:7} {signature or ''}".rstrip(), flush=True)
+    tree.lay(Fault("the real kernel", "small"))
+    wrong = [fault.id for fault in arguments.faults if judge(tree, fault.stored)]
+    print(f"of {len(arguments.faults)}: {ways['replay']} by their sequences"
+          + (f", {ways['stress']} more by stress" if on_machine else "") + f", {ways['-']} not at all")
+    if wrong:
+        print(f"FAILED  the real kernel fails too: {' '.join(wrong)}")
+    return 1 if wrong else 0
+
+
 def main():
     arguments = parse_arguments()
     KILLS.parent.mkdir(parents=True, exist_ok=True)
     try:
+        if arguments.compare or arguments.on:
+            return replay_elsewhere(arguments)
         return replay_all(arguments) if arguments.replay else search_all(arguments)
     except builds.BuildFailed as failure:
         sys.stderr.write(str(failure))

@@ -18,9 +18,9 @@ static const struct subcommand {
     const char *name;
     int (*run)(int argc, char **argv);
 } subcommands[] = {
-    {"run", command_run},       {"gen", command_gen},     {"show", command_show}, {"pack", command_pack},
-    {"shrink", command_shrink}, {"bench", command_bench}, {"laws", command_laws}, {"diff", command_diff},
-    {"soak", command_soak},     {"trace", command_trace},
+    {"run", command_run},       {"gen", command_gen},       {"show", command_show},   {"pack", command_pack},
+    {"shrink", command_shrink}, {"bench", command_bench},   {"laws", command_laws},   {"diff", command_diff},
+    {"soak", command_soak},     {"stress", command_stress}, {"trace", command_trace},
 };
 
 static const char top_doc[] = "Checks the revocation of a capability microkernel against a model of it.\v"
@@ -35,6 +35,7 @@ static const char top_doc[] = "Checks the revocation of a capability microkernel
                               "  diff    compare two kernels with each other\n"
                               "  soak    run one system for a long time\n"
                               "  trace   print the state after each operation of a sequence\n"
+                              "  stress  stress a booted kernel on a virtual machine\n"
                               "\n"
                               "Exit status: 0 all agree, 1 a finding, 2 bad input or usage.";
 

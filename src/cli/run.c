@@ -4,6 +4,7 @@
 #include "cli/files.h"
 #include "cli/options.h"
 #include "cli/progress.h"
+#include "cli/qemu_replay.h"
 #include "cli/worker.h"
 
 #include <stdio.h>
@@ -14,6 +15,7 @@ enum { OPTION_JSON = 256 };
 
 struct arguments {
     struct run_options run;
+    struct qemu_options qemu;
     bool json, verbose;
     char **path;
     size_t path_count;
@@ -36,6 +38,7 @@ static error_t parse(int key, char *argument, struct argp_state *state) {
     switch (key) {
     case ARGP_KEY_INIT:
         state->child_inputs[0] = &arguments->run;
+        state->child_inputs[1] = &arguments->qemu;
         return 0;
     case OPTION_JSON:
         arguments->json = true;
@@ -53,17 +56,29 @@ static error_t parse(int key, char *argument, struct argp_state *state) {
     return ARGP_ERR_UNKNOWN;
 }
 
+static const struct argp_child children[] = {
+    {&run_options_parser, 0, NULL, 0}, {&qemu_options_parser, 0, "On a virtual machine:", 0}, {0}};
+
 static const struct argp parser = {
     options,
     parse,
     "FILE|DIRECTORY...",
     "Runs sequences and compares kernel and model after every operation.\v"
     "Of directories, every *.rsq and *.bin below is run. Exit status: 0 all agree, 1 a finding, 2 bad input or usage.",
-    run_options_child,
+    children,
     NULL,
     NULL};
 
 /* ---- one file ---- */
+
+/* One file, from its name to its verdict. */
+struct run_job {
+    const char *path;
+    struct seq seq;
+    bool bad; /* there is no sequence */
+    struct worker_answer answer;
+    uint32_t runs, shown; /* see struct qemu_job */
+};
 
 /* How a run is to be taken once the file's header has been asked what to expect. */
 enum judgement { JUDGED_AGREE, JUDGED_EXPECTED, JUDGED_FINDING, JUDGED_UNEXPECTED, JUDGED_TOO_LARGE };
@@ -84,9 +99,24 @@ static const char *judgement_name(enum judgement judgement) {
     return names[judgement];
 }
 
-static void print_text(const struct arguments *arguments, const char *path, const struct seq *seq,
-                       enum judgement judgement, const struct harness_outcome *outcome) {
-    const char *signature = outcome->signature, *compare = cli_compare_name(arguments->run.compare);
+/* The command that shows a finding again. */
+static void print_again(const struct arguments *arguments, const struct run_job *job) {
+    const char *compare = cli_compare_name(arguments->run.compare), *raw = arguments->run.raw ? " --raw" : "";
+    unsigned long long seed = (unsigned long long)arguments->run.seed;
+    if (job->runs)
+        printf("showed in %u of %u further runs\n", job->shown, job->runs);
+    if (arguments->qemu.on)
+        printf("run again: rescind run --on=qemu --machine=%s --cpu=%s%s --seed=%llu%s %s\n", arguments->qemu.machine,
+               arguments->qemu.cpu, arguments->qemu.threads ? " --threads" : "", seed, raw, job->path);
+    else
+        printf("run again: rescind run --compare=%s --target=%s --seed=%llu%s %s\n", compare, job->seq.geometry->name,
+               seed, raw, job->path);
+}
+
+static void print_text(const struct arguments *arguments, const struct run_job *job, enum judgement judgement) {
+    const struct harness_outcome *outcome = &job->answer.outcome;
+    const struct seq *seq = &job->seq;
+    const char *signature = outcome->signature, *path = job->path;
     switch (judgement) {
     case JUDGED_AGREE:
         printf("ok  %s (%u operations)\n", path, seq->count);
@@ -102,9 +132,8 @@ static void print_text(const struct arguments *arguments, const char *path, cons
                seq->count, outcome->failed_at);
         break;
     case JUDGED_FINDING:
-        printf("FINDING %s %s\n%s\nrun again: rescind run --compare=%s --target=%s --seed=%llu%s %s\n", path, signature,
-               outcome->report, compare, seq->geometry->name, (unsigned long long)arguments->run.seed,
-               arguments->run.raw ? " --raw" : "", path);
+        printf("FINDING %s %s\n%s\n", path, signature, outcome->report);
+        print_again(arguments, job);
         break;
     }
     if (arguments->verbose)
@@ -136,20 +165,22 @@ static void print_object(json_t *object) {
     json_decref(object);
 }
 
-static void print_json(const struct arguments *arguments, const char *path, const struct seq *seq,
-                       enum judgement judgement, struct worker_answer *answer) {
-    const struct harness_outcome *outcome = &answer->outcome;
+static void print_json(const struct arguments *arguments, const struct run_job *job, enum judgement judgement) {
+    const struct harness_outcome *outcome = &job->answer.outcome;
+    const struct seq *seq = &job->seq;
     bool finding = outcome->verdict == HARNESS_FINDING;
     json_t *object =
-        json_pack("{s: o, s: s, s: s, s: I, s: I, s: I, s: I, s: I}", "path", text_json(path), "verdict",
+        json_pack("{s: o, s: s, s: s, s: I, s: I, s: I, s: I, s: I}", "path", text_json(job->path), "verdict",
                   judgement_name(judgement), "geometry", seq->geometry->name, "seed", (json_int_t)arguments->run.seed,
                   "operations", (json_int_t)seq->count, "executed", (json_int_t)outcome->executed, "changed_operations",
                   (json_int_t)outcome->changed_operations, "changed_units", (json_int_t)outcome->changed_units);
     json_object_set_new(object, "signature", finding ? text_json(outcome->signature) : json_null());
     json_object_set_new(object, "failed_at", finding ? json_integer(outcome->failed_at) : json_null());
     json_object_set_new(object, "report", finding ? text_json(outcome->report) : json_null());
-    if (answer->record)
-        json_object_update(object, answer->record);
+    if (job->runs)
+        json_object_set_new(object, "showed_again", json_pack("[i, i]", (int)job->shown, (int)job->runs));
+    if (job->answer.record)
+        json_object_update(object, job->answer.record);
     print_object(object);
 }
 
@@ -158,50 +189,96 @@ static void print_bad(const struct arguments *arguments, const char *path) {
         print_object(json_pack("{s: o, s: s}", "path", text_json(path), "verdict", "bad-input"));
 }
 
-static void run_file(const struct arguments *arguments, struct worker *worker, struct progress *progress,
-                     const char *path, struct totals *totals) {
-    struct seq seq;
+static void load(const struct arguments *arguments, const char *path, struct run_job *job) {
     struct raw_form form;
-    if (!sequence_load(&seq, path, raw_form(&arguments->run, &form))) {
+    memset(job, 0, sizeof *job);
+    job->path = path;
+    job->bad = !sequence_load(&job->seq, path, raw_form(&arguments->run, &form));
+    if (!job->bad && arguments->run.target)
+        job->seq.geometry = arguments->run.target->geometry;
+}
+
+static void finish(const struct arguments *arguments, struct run_job *job, struct totals *totals) {
+    if (job->bad) {
         totals->bad++;
-        print_bad(arguments, path);
+        print_bad(arguments, job->path);
         return;
     }
-    const struct cli_target *target = arguments->run.target ? arguments->run.target : cli_target_of(&seq);
-    seq.geometry = target->geometry;
-    struct worker_job job = {target, arguments->run.compare, arguments->run.seed,
-                             arguments->json ? RECORD_RUN : RECORD_NOTHING};
-    struct worker_answer answer;
-    worker_run(worker, &seq, &job, &answer);
-    progress_hide(progress);
-    enum judgement judgement = judge(&seq.meta, &answer.outcome);
+    enum judgement judgement = judge(&job->seq.meta, &job->answer.outcome);
     if (arguments->json)
-        print_json(arguments, path, &seq, judgement, &answer);
+        print_json(arguments, job, judgement);
     else
-        print_text(arguments, path, &seq, judgement, &answer.outcome);
+        print_text(arguments, job, judgement);
     totals->agreed += judgement == JUDGED_AGREE || judgement == JUDGED_EXPECTED;
     totals->findings += judgement == JUDGED_FINDING || judgement == JUDGED_UNEXPECTED;
     totals->bad += judgement == JUDGED_TOO_LARGE;
-    json_decref(answer.record);
-    sequence_free(&seq);
+    json_decref(job->answer.record);
+    sequence_free(&job->seq);
 }
 
 /* ---- all files ---- */
 
+static void run_here(const struct arguments *arguments, const struct file_list *list, struct progress *progress,
+                     struct totals *totals) {
+    struct worker *worker = worker_new(arguments->run.timeout, progress);
+    struct run_job *job = allocate(sizeof *job);
+    for (size_t i = 0; i < list->count; i++) {
+        progress_set(progress, "%zu of %zu files, %zu findings", i, list->count, totals->findings);
+        load(arguments, list->path[i], job);
+        if (!job->bad) {
+            struct worker_job work = {cli_target_of(&job->seq), arguments->run.compare, arguments->run.seed,
+                                      arguments->json ? RECORD_RUN : RECORD_NOTHING};
+            worker_run(worker, &job->seq, &work, &job->answer);
+        }
+        progress_hide(progress);
+        finish(arguments, job, totals);
+    }
+    free(job);
+    worker_free(worker);
+}
+
+static void run_on_machines(const struct arguments *arguments, const struct file_list *list, struct progress *progress,
+                            struct totals *totals) {
+    struct qemu *qemu = allocate(sizeof *qemu);
+    struct run_job *jobs = allocate(list->count * sizeof *jobs);
+    struct qemu_job *machine_jobs = allocate(list->count * sizeof *machine_jobs);
+    size_t count = 0;
+    qemu_open(qemu, &arguments->qemu, progress);
+    for (size_t i = 0; i < list->count; i++) {
+        load(arguments, list->path[i], &jobs[i]);
+        if (!jobs[i].bad)
+            machine_jobs[count++] = (struct qemu_job){.seq = &jobs[i].seq};
+    }
+    qemu_replay(qemu, machine_jobs, count, arguments->run.seed);
+    qemu_close(qemu);
+    progress_hide(progress);
+    for (size_t i = 0, next = 0; i < list->count; i++) {
+        if (!jobs[i].bad) {
+            const struct qemu_job *machine_job = &machine_jobs[next++];
+            jobs[i].answer.outcome = machine_job->outcome;
+            jobs[i].runs = machine_job->runs;
+            jobs[i].shown = machine_job->shown;
+        }
+        finish(arguments, &jobs[i], totals);
+    }
+    free(machine_jobs);
+    free(jobs);
+    free(qemu);
+}
+
 int command_run(int argc, char **argv) {
     struct arguments arguments = {0};
     argp_parse(&parser, argc, argv, 0, NULL, &arguments);
+    arguments.qemu.timeout = arguments.run.timeout;
     struct file_list list;
     file_list_collect(&list, arguments.path, arguments.path_count);
     struct totals totals = {0};
     struct progress progress;
     progress_start(&progress);
-    struct worker *worker = worker_new(arguments.run.timeout, &progress);
-    for (size_t i = 0; i < list.count; i++) {
-        progress_set(&progress, "%zu of %zu files, %zu findings", i, list.count, totals.findings);
-        run_file(&arguments, worker, &progress, list.path[i], &totals);
-    }
-    worker_free(worker);
+    if (arguments.qemu.on)
+        run_on_machines(&arguments, &list, &progress, &totals);
+    else
+        run_here(&arguments, &list, &progress, &totals);
     if (!arguments.json && list.count > 1)
         printf("%zu files: %zu ok, %zu findings, %zu not judged; seed %llu\n", list.count, totals.agreed,
                totals.findings, totals.bad, (unsigned long long)arguments.run.seed);

@@ -249,6 +249,12 @@ static enum harness_verdict skip(struct harness *harness) {
     return HARNESS_AGREE;
 }
 
+bool root_holds_itself(const struct harness *harness) {
+    const struct oracle_mapping *own = oracle_at(harness->oracle, ORACLE_ROOT, ABI_OBJ, ABI_ROOT_SELECTOR);
+    return own && own->resource == ORACLE_ROOT && own->parent == ORACLE_NONE &&
+           own->rights == (ABI_OBJ_RIGHTS & ~ABI_DESTROY);
+}
+
 static enum harness_verdict commit(struct harness *harness) {
     harness->committed = harness->word[0] == ABI_OK;
     if (harness->committed && !oracle_commit(harness->oracle, &harness->step.call))
@@ -256,6 +262,7 @@ static enum harness_verdict commit(struct harness *harness) {
     name_nothing(harness);
     uint32_t changes = 0;
     if (harness->committed) {
+        harness->root_lost |= !root_holds_itself(harness);
         oracle_changes(harness->oracle, &changes);
         harness->step.created = harness->result.created;
     }
@@ -272,6 +279,8 @@ static enum harness_verdict perform_call(struct harness *harness) {
     __builtin_memcpy(harness->word, step->word_in, sizeof(harness->word));
     harness->result = oracle_decide(harness->oracle, &step->call);
     remember(harness);
+    if (harness->options->on_call && !harness->teardown)
+        harness->options->on_call(harness->options->context, step);
     struct call_body body = {harness, harness->kernel_of[step->call.caller], harness->word};
     if (!harness_enter_target(harness, body_call, &body))
         return judge(harness);
@@ -343,17 +352,50 @@ enum harness_verdict harness_call(struct harness *harness, uint32_t caller, cons
 
 /* ---- tear-down ---- */
 
-static enum harness_verdict clear(struct harness *harness, uint32_t id, uint8_t kind, uint8_t place) {
+static enum harness_verdict clear_range(struct harness *harness, uint32_t id, uint8_t kind, uint64_t base,
+                                        uint8_t order) {
     struct seq_op op = {
         .code = SEQ_REVOKE,
         .caller = harness->name_of[id],
         .kind = kind,
-        .place = place,
-        .scope = place == ABI_PHYS ? ABI_CHILDREN : ABI_SELF,
-        .order = space_log2(harness, place == ABI_PHYS ? ORACLE_PHYS : id, kind),
+        .place = ABI_OWN,
+        .scope = ABI_SELF,
+        .base = base,
+        .order = order,
         .mask = all_rights(kind),
     };
     return perform(harness, &op, id);
+}
+
+/* What root gave out of PHYS, or out of its own capability to itself. */
+static enum harness_verdict clear_children(struct harness *harness, uint8_t kind) {
+    struct seq_op op = {
+        .code = SEQ_REVOKE,
+        .kind = kind,
+        .place = kind == ABI_OBJ ? ABI_OWN : ABI_PHYS,
+        .scope = ABI_CHILDREN,
+        .order = kind == ABI_OBJ ? 0 : space_log2(harness, ORACLE_PHYS, kind),
+        .mask = all_rights(kind),
+    };
+    return perform(harness, &op, ORACLE_ROOT);
+}
+
+static bool keeps_root(const struct harness *harness) {
+    return harness->target->boots_once && !harness->root_lost;
+}
+
+/* Root's selectors but that of its capability to itself. */
+static enum harness_verdict clear_other_selectors(struct harness *harness) {
+    enum harness_verdict verdict = clear_children(harness, ABI_OBJ);
+    for (uint8_t order = 0; order < harness->geometry.obj_log2 && verdict == HARNESS_AGREE; order++)
+        verdict = clear_range(harness, ORACLE_ROOT, ABI_OBJ, UINT64_C(1) << order, order);
+    return verdict;
+}
+
+static enum harness_verdict clear(struct harness *harness, uint32_t id, uint8_t kind) {
+    if (id == ORACLE_ROOT && kind == ABI_OBJ && keeps_root(harness))
+        return clear_other_selectors(harness);
+    return clear_range(harness, id, kind, 0, space_log2(harness, id, kind));
 }
 
 /* Every PD, as caller, gives up all it has; root takes back what it gave out of PHYS first. */
@@ -362,13 +404,13 @@ static enum harness_verdict clear_all(struct harness *harness) {
     uint32_t limit = oracle_pd_limit(harness->oracle);
     for (uint8_t kind = ABI_MEM; kind <= ABI_PIO && verdict == HARNESS_AGREE; kind++) {
         if (harness->target->kinds >> kind & 1)
-            verdict = clear(harness, ORACLE_ROOT, kind, ABI_PHYS);
+            verdict = clear_children(harness, kind);
     }
     for (uint32_t id = ORACLE_ROOT; id < limit; id++) {
         for (uint8_t kind = ABI_MEM; kind < ABI_KINDS && verdict == HARNESS_AGREE; kind++) {
             if ((harness->target->kinds >> kind & 1) && oracle_alive(harness->oracle, id) &&
                 oracle_units(harness->oracle, id, kind))
-                verdict = clear(harness, id, kind, ABI_OWN);
+                verdict = clear(harness, id, kind);
         }
     }
     return verdict;
@@ -398,9 +440,10 @@ static void judge_empty(struct harness *harness) {
     judge_number(harness, FLAW_USED_BYTES, ABI_OBJ, harness->boot_root.used, root.used);
     judge_number(harness, FLAW_QUOTA, ABI_OBJ, harness->boot_root.quota, root.quota);
     for (uint8_t kind = 0; kind < ABI_KINDS; kind++) {
-        bool indexed = target->node_limit && root.tree_root[kind] != RESCIND_NONE;
-        if (root.node_count[kind] || indexed)
-            note_number(harness, FLAW_NOT_TORN_DOWN, ORACLE_ROOT, kind, 0, root.node_count[kind]);
+        uint32_t expected = keeps_root(harness) ? harness->boot_root.node_count[kind] : 0;
+        bool indexed = target->node_limit && !expected && root.tree_root[kind] != RESCIND_NONE;
+        if (root.node_count[kind] != expected || indexed)
+            note_number(harness, FLAW_NOT_TORN_DOWN, ORACLE_ROOT, kind, expected, root.node_count[kind]);
     }
 }
 
@@ -416,6 +459,7 @@ static enum harness_verdict tear_down(struct harness *harness) {
     else if (harness->mode != HARNESS_OFF)
         compare_full(harness);
     judge_empty(harness);
+    harness->outcome->spent = harness->target->boots_once && harness->root_lost;
     return judge(harness);
 }
 
@@ -429,6 +473,7 @@ enum harness_verdict start(struct harness *harness, const struct seq *seq) {
     harness->past_count = 0;
     harness->teardown = false;
     harness->committed = false;
+    harness->root_lost = harness->outcome->spent = false;
     harness->failing = 0;
     harness->tick = 0;
     harness->index = 0;

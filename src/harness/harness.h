@@ -35,6 +35,7 @@ struct harness_outcome {
     uint32_t executed;           /* operations done, void ones included */
     uint32_t changed_operations; /* operations that changed the abstract state */
     uint64_t changed_units;
+    bool spent;      /* the target boots only once, and is not in the boot state any more */
     uint64_t probes; /* accesses and lookups tried by HARNESS_PROBE */
     bool at_unit;    /* the finding is about one unit: */
     uint8_t kind;    /* of space */
@@ -64,6 +65,8 @@ struct harness_options {
     /* After boot, before the first operation; may be NULL. A sequence may be run a second time, with full comparisons,
      * to name what was detected: then everything is said again. */
     void (*on_start)(void *context);
+    /* Before a system call: what is known of the step by then. May be NULL. */
+    void (*on_call)(void *context, const struct harness_step *step);
     void (*on_step)(void *context, const struct harness_step *step); /* may be NULL */
     /* before tear-down, after the last operation; may be NULL */
     void (*on_end)(void *context);
@@ -99,6 +102,9 @@ void harness_run(struct harness *harness, const struct seq *seq, const struct ha
 /* Within on_end: a system call with any registers by the PD with that oracle id, judged like an operation. Nothing
  * happens if there is no such PD. After anything but HARNESS_AGREE nothing more may be called. */
 enum harness_verdict harness_call(struct harness *harness, uint32_t caller, const uint64_t word[ABI_WORDS]);
+
+/* The shape of a step's operation as in signatures, such as "revoke.self.own". */
+void harness_step_name(const struct harness_step *step, char name[HARNESS_SIGNATURE_MAX]);
 
 /* The oracle's state, valid within on_step and on_end. */
 const struct oracle *harness_oracle(const struct harness *harness);

@@ -172,6 +172,7 @@ struct harness {
     uint64_t tick;               /* for the choice of full comparisons */
     uint8_t failing;             /* the allocation of the next call that fails, or 0 */
     bool teardown, committed;
+    bool root_lost;      /* root's capability to itself is not what it was at boot */
     uint32_t past_count; /* operations in `past`, since the start of the sequence */
 
     struct harness_step step; /* the operation in progress */
@@ -253,6 +254,8 @@ static inline uint8_t all_rights(uint8_t kind) {
 
 /* The parts of a run, for soak.c, which goes on where a run would tear down. options, outcome and mode are set. */
 enum harness_verdict start(struct harness *harness, const struct seq *seq);
+/* Whether root has its capability to itself, as at boot. */
+bool root_holds_itself(const struct harness *harness);
 /* Performs one operation, by a PD that may be none. */
 enum harness_verdict perform(struct harness *harness, const struct seq_op *op, uint32_t caller);
 /* What was noted since the last operation began; fills the outcome. */

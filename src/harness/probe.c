@@ -2,13 +2,14 @@
  * The probe comparison: judges a target by what can be got at, knowing nothing of its inside.
  *
  * After each operation it tries accesses at the edges of every range that the oracle says was changed (where nothing
- * was: of the ranges that the operation named), and at two places chosen at random; now and then, and at the end, at
+ * was: often of the ranges that the operation named), and at places chosen at random; now and then, and at the end, at
  * everything that the oracle has mapped. A PD is probed on each CPU that runs it, with what the CPU remembers, or else
  * afresh. What kernel memory accounts hold is compared where the target tells.
  */
 #include "harness/internal.h"
 
 enum { SWEEP_EVERY = 64, RUN_WHOLE = 16, RUN_SAMPLES = 8, LOOKUP_ONE_IN = 8, ORDER_NEAR = 5 };
+enum { CHANCE_ONE_IN = 4, UNCHANGED_ONE_IN = 2 };
 
 static void note_probe(struct harness *harness, enum flaw flaw, uint32_t pd, const struct rescind_probe *probe) {
     if (flaw >= harness->finding.flaw)
@@ -225,8 +226,8 @@ static uint32_t random_pd(struct harness *harness) {
     return oracle_alive(harness->oracle, id) ? id : ORACLE_ROOT;
 }
 
-/* A unit at or near some range that was changed lately, in its PD or another. */
-static void probe_by_chance(struct harness *harness) {
+/* A unit at or near some range that was changed lately, of a PD or of another. */
+static void probe_by_chance(struct harness *harness, uint32_t pd) {
     struct prober *prober = &harness->prober;
     uint32_t known = prober->recent_count < PROBE_RECENT ? prober->recent_count : PROBE_RECENT;
     if (!known)
@@ -235,8 +236,14 @@ static void probe_by_chance(struct harness *harness) {
     uint64_t unit = range->first + seq_random_below(&prober->random, range->last - range->first + 1);
     if (seq_random_next(&prober->random) & 1)
         unit ^= UINT64_C(1) << seq_random_below(&prober->random, ORDER_NEAR);
-    bool elsewhere = seq_random_next(&prober->random) & 1 || !oracle_alive(harness->oracle, range->pd);
-    probe_unit(harness, elsewhere ? random_pd(harness) : range->pd, range->kind, unit);
+    probe_unit(harness, pd, range->kind, unit);
+}
+
+/* As many as if there were two after each operation, but going to a PD is what costs. */
+static void probe_somewhere(struct harness *harness) {
+    uint32_t pd = random_pd(harness);
+    for (uint32_t i = 0; i < 2 * CHANCE_ONE_IN; i++)
+        probe_by_chance(harness, pd);
 }
 
 /* ---- accounts ---- */
@@ -355,7 +362,7 @@ static void body_sweep(void *argument) {
             sweep_space(harness, id, kind);
     }
     for (uint32_t i = 0; i < PROBE_RECENT; i++)
-        probe_by_chance(harness);
+        probe_by_chance(harness, random_pd(harness));
     flush(harness);
     sweep_usage(harness, probe_all_accounts(harness));
     compare_running(harness);
@@ -370,10 +377,10 @@ static void body_operation(void *argument) {
     }
     if (changes)
         probe_changes(harness);
-    else
+    else if (seq_random_below(&harness->prober.random, UNCHANGED_ONE_IN) == 0)
         probe_named(harness);
-    probe_by_chance(harness);
-    probe_by_chance(harness);
+    if (seq_random_below(&harness->prober.random, CHANCE_ONE_IN) == 0)
+        probe_somewhere(harness);
     flush(harness);
     probe_accounts(harness);
     if (died)

@@ -141,6 +141,21 @@ static bool has_kind(const struct oracle_call *call) {
            call->operation == ABI_LOOKUP;
 }
 
+static void text_step(struct text *text, const struct harness_step *step) {
+    if (step->call.operation)
+        text_call(text, &step->call);
+    else if (step->is_call)
+        text_add(text, "undefined");
+    else
+        text_add(text, step->op->code == SEQ_ACCESS ? "access" : step->op->code == SEQ_SWITCH ? "switch" : "boot");
+}
+
+void harness_step_name(const struct harness_step *step, char name[HARNESS_SIGNATURE_MAX]) {
+    struct text text;
+    text_init(&text, name, HARNESS_SIGNATURE_MAX);
+    text_step(&text, step);
+}
+
 void write_signature(const struct harness *harness, char buffer[HARNESS_SIGNATURE_MAX]) {
     const struct finding *finding = &harness->finding;
     const struct flaw_info *info = flaw_info(finding->flaw);
@@ -151,14 +166,8 @@ void write_signature(const struct harness *harness, char buffer[HARNESS_SIGNATUR
     text_add(&text, "/");
     if (harness->teardown)
         text_add(&text, "teardown");
-    else if (call->operation)
-        text_call(&text, call);
-    else if (harness->step.is_call)
-        text_add(&text, "undefined");
     else
-        text_add(&text, harness->step.op->code == SEQ_ACCESS   ? "access"
-                        : harness->step.op->code == SEQ_SWITCH ? "switch"
-                                                               : "boot");
+        text_step(&text, &harness->step);
     text_add(&text, "/");
     if (info->detail == DETAIL_STOP) {
         text_add(&text, finding->function);

@@ -127,8 +127,7 @@ static void rename_op(struct soak *soak, struct seq_op *op) {
         op->name = soak->name_of[op->name] = free_name(soak);
 }
 
-/* Whether an operation may take root's capability to itself. Without that, nothing can ever be made again. */
-static bool ends_life(const struct seq_op *op) {
+bool soak_ends_life(const struct seq_op *op) {
     bool covers =
         op->kind == ABI_OBJ && op->order < 64 && op->base >> op->order == (uint64_t)ABI_ROOT_SELECTOR >> op->order;
     bool in_root = op->caller == 0 || op->place == ABI_PLACE_CAP;
@@ -148,7 +147,7 @@ static enum harness_verdict run_made(struct soak *soak) {
     for (uint32_t i = 0; i < soak->made.count && verdict == HARNESS_AGREE; i++) {
         struct seq_op op = soak->made_op[i];
         rename_op(soak, &op);
-        if (!ends_life(&op))
+        if (!soak_ends_life(&op))
             verdict = do_op(soak, &op);
     }
     return verdict;

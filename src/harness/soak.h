@@ -41,4 +41,7 @@ enum harness_verdict soak_chunk(struct soak *soak, bool low, struct harness_outc
 const struct seq *soak_recent(const struct soak *soak);
 const struct soak_counts *soak_counts(const struct soak *soak);
 
+/* Whether an operation may take root's capability to itself. Without that, nothing can ever be made again. */
+bool soak_ends_life(const struct seq_op *op);
+
 #endif

@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """The kernel on a machine: boots kernel.elf under QEMU with the root task of this directory, which must pass everywhere; what
 cannot boot must say so; and each fault of faults/machine must be found.
 
@@ -31,11 +32,11 @@ def check(name, holds, output):
         print(output)
 
 
-def boot(directory, kernel="kernel", machine="pc", cpu="max", cpus=1, memory="2G", modules=()):
+def boot(directory, kernel="kernel", machine="pc", cpu="max", cpus=1, memory="2G", modules=(), more=()):
     """Exit status (None: hangs), what was printed, seconds until the root task's first word."""
     command = ["qemu-system-x86_64", "-M", machine, "-cpu", cpu, "-smp", str(cpus), "-m", memory, "-nodefaults",
                "-vga", "none", "-display", "none", "-no-reboot", "-serial", "stdio",
-               "-device", "isa-debug-exit,iobase=0xf4,iosize=0x04", "-kernel", directory / f"{kernel}.elf"]
+               "-device", "isa-debug-exit,iobase=0xf4,iosize=0x04", "-kernel", directory / f"{kernel}.elf", *more]
     if modules:
         command += ["-initrd", ",".join(map(str, modules))]
     started = time.monotonic()
@@ -55,6 +56,14 @@ def try_machines(directory, chosen):
         told = f"cpus {cpus}\n" in output and f"leaf_level {level}\n" in output
         check(f"{machine} {cpu} {cpus} CPUs, root task after {seconds * 1000:.0f} ms", status == PASSED and told,
               f"status {status}\n{output}")
+
+
+def try_turns(directory):
+    """Other orders of events than when each CPU is a thread of the host."""
+    for name, more in (("CPUs take turns", ("-accel", "tcg,thread=single")),
+                       ("the clock counts instructions", ("-icount", "shift=3"))):
+        status, output, _ = boot(directory, cpus=2, modules=[directory / "test_task.elf"], more=more)
+        check(f"2 CPUs, {name}", status == PASSED, f"status {status}\n{output}")
 
 
 def try_modules(directory):
@@ -100,6 +109,7 @@ def main():
     for machine in MACHINES:
         if machine not in chosen:
             print("not run:", *machine, "CPUs: only with --all, which scripts/test --long gives")
+    try_turns(directory)
     try_modules(directory)
     try_refusals(directory)
     try_faults(directory)

@@ -282,6 +282,28 @@ static void a_pd_that_does_not_run_loses_its_tag(void **state) {
     assert_false(reads(1, 9, 3));
 }
 
+/* It keeps its translations, and gets nothing by them. */
+static void a_cpu_that_stops_runs_nobody(void **state) {
+    (void)state;
+    start(&rescind_target_small, 2);
+    uint32_t pd = create(1);
+    give(3, 0, 1, 9);
+    target->switch_to(1, RESCIND_NONE);
+    target->switch_to(1, pd);
+    assert_true(reads(1, 9, 3));
+    target->switch_to(1, RESCIND_NONE);
+    assert_int_equal(target->runs(1), RESCIND_NONE);
+    assert_false(reads(1, 9, 3));
+    target->switch_to(1, pd);
+    assert_int_equal(kept(1, pd, false), 1);
+    assert_true(reads(1, 9, 3));
+    target->switch_to(1, RESCIND_NONE);
+    take(3, 0, RWX);
+    assert_costs(0, 0);
+    target->switch_to(1, pd);
+    assert_false(reads(1, 9, 3));
+}
+
 /* The least recently used tag is flushed before another PD gets it. */
 static void tags_are_recycled(void **state) {
     (void)state;
@@ -631,6 +653,7 @@ int main(void) {
         cmocka_unit_test(a_revoke_reaches_the_cpu_that_executes_it),
         cmocka_unit_test(a_revoke_reaches_other_cpus),
         cmocka_unit_test(a_pd_that_does_not_run_loses_its_tag),
+        cmocka_unit_test(a_cpu_that_stops_runs_nobody),
         cmocka_unit_test(tags_are_recycled),
         cmocka_unit_test(a_large_translation_goes_with_any_part),
         cmocka_unit_test(small_translations_do_not_survive_a_join),

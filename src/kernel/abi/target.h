@@ -188,6 +188,9 @@ struct rescind_target {
      * account while the kernel stores to page tables; 0: nothing.
      */
     void (*boot)(const struct rescind_hooks *hooks, uint32_t cpus, uint64_t speculation);
+    /* `boot` only takes CPUs back: that the rest is as at boot is left to whoever tears down, who leaves root its
+     * capability to itself for that. Once that is lost, there is no way back to the boot state. */
+    bool boots_once;
 
     /* One system call by the PD with that index, which must be alive, executed on a CPU. Takes and returns registers as
      * abi.h says. */

@@ -183,6 +183,7 @@ static void system_call(const struct machine_cpu *self, struct frame *frame) {
     struct control_info *info = machine.info;
     begin();
     syscall_enter(cpu_runs(self->index), word);
+    KASSERT(!machine_stack_overflowed(self->index));
     machine_tell_usage();
     info->code = word[0];
     info->value = word[1];

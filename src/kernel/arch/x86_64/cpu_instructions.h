@@ -78,6 +78,11 @@ static inline void cpu_pause(void) {
     __asm__ volatile("pause" : : : "memory");
 }
 
+/* With interrupts off: waits for one, takes it, and has them off again. One that came before counts too. */
+static inline void cpu_take_interrupt(void) {
+    __asm__ volatile("sti\n\thlt\n\tcli" : : : "memory");
+}
+
 /* What lgdt and lidt take. */
 struct cpu_table {
     uint16_t limit;

@@ -70,6 +70,11 @@ uint64_t machine_features(void) {
            (structured >> 7 & 1 ? CONTROL_SMEP : 0U) | (structured >> 20 & 1 ? CONTROL_SMAP : 0U);
 }
 
+bool machine_stack_overflowed(uint32_t index) {
+    const uint64_t *last = (const uint64_t *)(const void *)stacks[index][0];
+    return *last != 0;
+}
+
 static uint64_t *task_state_entries(uint32_t index) {
     return &machine_task_state_table[index * TASK_STATE_PAGES];
 }

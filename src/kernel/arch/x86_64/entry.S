@@ -41,6 +41,9 @@ trap:
     testb $3, 24(%rsp) /* cs */
     jz save
     swapgs
+    pushfq /* what `clac` does, which not all CPUs have: users may set AC, which lets the kernel at their memory */
+    btrq $18, (%rsp)
+    popfq
 save:
     pushq %rax
     pushq %rbx

@@ -4,7 +4,8 @@
  *
  * Each CPU runs root's thread (CPU 0 alone), an agent, or nobody; interrupts are on in these three states, off in the
  * kernel. One lock guards the kernel's state. Who holds it may ask other CPUs for something; a CPU that waits for the
- * lock does what it is asked meanwhile, so that nobody waits for ever.
+ * lock does what it is asked meanwhile, so that nobody waits for ever. Who waits long halts until an interrupt: another
+ * CPU may need the processor that an emulator runs both on.
  */
 #ifndef RESCIND_MACHINE_H
 #define RESCIND_MACHINE_H
@@ -40,7 +41,7 @@ enum machine_request { MACHINE_NOTHING, MACHINE_FORGET_UNITS, MACHINE_FORGET_ALL
 enum { MACHINE_REQUEST_UNITS = 4 };
 
 struct machine_cpu {
-    uint8_t *stack_top; /* of the kernel's stack; the first three are known to entry.S */
+    uint8_t *stack_top; /* of the kernel's stack: its last word is never used; the first three are known to entry.S */
     uint64_t user_stack;
     struct machine_cpu *self;
     uint32_t index;
@@ -52,6 +53,7 @@ struct machine_cpu {
     struct frame root_frame;     /* ...that is where it goes on, and... */
     enum control_code root_code; /* ...with what */
     enum machine_way way;
+    uint32_t dozes; /* it waits for another CPU, and for an interrupt from it; accessed atomically */
     /* Asked by the CPU that holds the lock; MACHINE_NOTHING again when it is done. */
     uint32_t request; /* enum machine_request, accessed atomically */
     uint32_t request_count, request_pd;
@@ -90,6 +92,8 @@ static inline uint64_t machine_physical(const void *address) {
 uint64_t machine_features(void); /* enum control_feature */
 /* CPU 0 first: it makes the tables that all share. */
 void machine_set_up_cpu(uint32_t index);
+/* Whether this CPU's kernel stack was ever used up. */
+bool machine_stack_overflowed(uint32_t index);
 /* Makes this CPU obey the port bitmap at that physical address, once its translations are flushed. */
 void machine_show_ports(uint32_t index, uint64_t physical);
 

@@ -4,9 +4,43 @@
 #include "pd.h"
 #include "ports.h"
 
+enum { PATIENCE = 200 /* turns before a CPU that waits halts */ };
+
+/* ---- waiting ---- */
+
+static bool lock_is_free(const struct machine_cpu *unused) {
+    (void)unused;
+    return !__atomic_load_n(&machine.lock, __ATOMIC_SEQ_CST);
+}
+
+static bool request_is_done(const struct machine_cpu *cpu) {
+    return __atomic_load_n(&cpu->request, __ATOMIC_SEQ_CST) == MACHINE_NOTHING;
+}
+
+/* Halts until an interrupt, unless what is waited for is there: whoever makes it be there wakes those that doze. */
+static void doze(bool (*is_there)(const struct machine_cpu *), const struct machine_cpu *cpu) {
+    struct machine_cpu *self = machine_self();
+    __atomic_store_n(&self->dozes, 1, __ATOMIC_SEQ_CST);
+    if (!is_there(cpu)) {
+        cpu_take_interrupt();
+    }
+    __atomic_store_n(&self->dozes, 0, __ATOMIC_SEQ_CST);
+}
+
+static void wake(void) {
+    for (uint32_t i = 0; i < machine.cpus; i++) {
+        if (__atomic_load_n(&machine.cpu[i].dozes, __ATOMIC_SEQ_CST)) {
+            machine_interrupt(machine.cpu[i].apic_id, LAYOUT_VECTOR_REQUEST);
+        }
+    }
+}
+
 bool machine_lock(void) {
     const struct machine_cpu *self = machine_self();
-    while (__atomic_exchange_n(&machine.lock, 1, __ATOMIC_ACQUIRE)) {
+    for (uint32_t turn = 1; __atomic_exchange_n(&machine.lock, 1, __ATOMIC_ACQUIRE); turn++) {
+        if (turn % PATIENCE == 0) {
+            doze(lock_is_free, NULL); /* and perhaps serves a request */
+        }
         machine_serve_request();
         if (self->way != MACHINE_GO_ON) {
             return false;
@@ -17,17 +51,17 @@ bool machine_lock(void) {
 }
 
 void machine_unlock(void) {
-    __atomic_store_n(&machine.lock, 0, __ATOMIC_RELEASE);
+    __atomic_store_n(&machine.lock, 0, __ATOMIC_SEQ_CST);
+    wake();
 }
 
 /* ---- asking ---- */
 
-static uint32_t pending(const struct machine_cpu *cpu) {
-    return __atomic_load_n(&cpu->request, __ATOMIC_ACQUIRE);
-}
-
 static void await(const struct machine_cpu *cpu) {
-    while (pending(cpu) != MACHINE_NOTHING) {
+    for (uint32_t turn = 1; !request_is_done(cpu); turn++) {
+        if (turn % PATIENCE == 0) {
+            doze(request_is_done, cpu);
+        }
         cpu_pause();
     }
 }
@@ -74,7 +108,7 @@ static void run(struct machine_cpu *self) {
 
 void machine_serve_request(void) {
     struct machine_cpu *self = machine_self();
-    switch ((enum machine_request)pending(self)) {
+    switch ((enum machine_request)__atomic_load_n(&self->request, __ATOMIC_ACQUIRE)) {
     case MACHINE_NOTHING:
         return;
     case MACHINE_FORGET_UNITS:
@@ -90,7 +124,8 @@ void machine_serve_request(void) {
         run(self);
         break;
     }
-    __atomic_store_n(&self->request, MACHINE_NOTHING, __ATOMIC_RELEASE);
+    __atomic_store_n(&self->request, MACHINE_NOTHING, __ATOMIC_SEQ_CST);
+    wake();
 }
 
 /* ---- what the kernel asks of the machine ---- */

@@ -62,30 +62,6 @@ _Noreturn static void return_to_root(struct machine_cpu *self) {
     machine_resume(&self->root_frame);
 }
 
-_Noreturn static void start_agent(struct machine_cpu *self) {
-    self->agent = true;
-    start_user(machine.mailbox[self->index]->entry, CONTROL_STACK_TOP(self->index), CONTROL_MAILBOX(self->index));
-}
-
-/* Returns if the CPU is to go on with what it did. */
-static void leave(struct machine_cpu *self) {
-    enum machine_way way = self->way;
-    self->way = MACHINE_GO_ON;
-    switch (way) {
-    case MACHINE_GO_ON:
-        return;
-    case MACHINE_START_AGENT:
-        start_agent(self);
-    case MACHINE_LEAVE:
-        if (self->root_waits) {
-            return_to_root(self);
-        }
-        machine_idle();
-    }
-}
-
-/* ---- entering ---- */
-
 static bool in_agent_code(uint64_t address) {
     return address - CONTROL_AGENT_WINDOW < AGENT_CODE_BYTES;
 }
@@ -94,6 +70,33 @@ bool machine_agent_can_start(uint32_t cpu) {
     const struct control_mailbox *mailbox = machine.mailbox[cpu];
     return in_agent_code(mailbox->entry) && in_agent_code(mailbox->on_fault);
 }
+
+/* Returns if the agent was changed so that it cannot start any more. */
+static void start_agent(struct machine_cpu *self) {
+    uint64_t entry = machine.mailbox[self->index]->entry;
+    if (in_agent_code(entry)) {
+        self->agent = true;
+        start_user(entry, CONTROL_STACK_TOP(self->index), CONTROL_MAILBOX(self->index));
+    }
+    machine_agent_returns(self, CONTROL_E_ARG);
+}
+
+/* Returns if the CPU is to go on with what it did. */
+static void leave(struct machine_cpu *self) {
+    while (self->way != MACHINE_GO_ON) {
+        enum machine_way way = self->way;
+        self->way = MACHINE_GO_ON;
+        if (way == MACHINE_START_AGENT) {
+            start_agent(self);
+        } else if (self->root_waits) {
+            return_to_root(self);
+        } else {
+            machine_idle();
+        }
+    }
+}
+
+/* ---- entering ---- */
 
 void machine_tell_agent(struct machine_cpu *self, struct frame *frame, uint64_t vector, uint64_t error) {
     struct control_mailbox *mailbox = machine.mailbox[self->index];
@@ -155,5 +158,7 @@ void machine_trap(struct frame *frame) {
     default:
         exception(self, frame);
     }
-    leave(self);
+    if (!self->dozes) {
+        leave(self);
+    }
 }

@@ -1,0 +1,258 @@
+/* See kernel.h: the layer for the kernel of src/kernel. */
+#include "kernel.h"
+
+#include "agent.h"
+#include "instructions.h"
+
+/* What the kernel does not tell: the machine's geometry (src/kernel/abi/machine). */
+enum { MEM_LOG2 = 35, PIO_LOG2 = 16, OBJ_LOG2 = 16, PHYS_LOG2 = 20, LEVEL_BITS = 9, LEVELS = 4 };
+enum { PDS = 4096, OBJECTS = 1 << 16, STACK_BYTES = 1 << 20, WRITE_AT_ONCE = 512, SPINS = 4096 };
+enum { ISA_HOLE = 0xa0, ISA_HOLE_END = 0x100 };
+
+static struct {
+    const struct control_info *info;
+    uint32_t runs[CONTROL_CPUS];
+    bool busy;
+} kernel;
+
+static struct agent_mailbox *mailbox_of(uint32_t cpu) {
+    return (struct agent_mailbox *)CONTROL_MAILBOX(cpu);
+}
+
+/* ---- the root task itself ---- */
+
+void kernel_start(const void *information) {
+    kernel.info = information;
+    for (uint32_t cpu = 0; cpu < kernel.info->cpus; cpu++) {
+        mailbox_of(cpu)->control.entry = agent_entry_address;
+        mailbox_of(cpu)->control.on_fault = agent_on_fault_address;
+        kernel.runs[cpu] = cpu ? RESCIND_NONE : 0;
+    }
+}
+
+void kernel_write(const char *text, size_t length) {
+    while (length > 0) {
+        size_t now = length < WRITE_AT_ONCE ? length : WRITE_AT_ONCE;
+        instruction_control(CONTROL_WRITE, (uint64_t)text, now, 0);
+        text += now;
+        length -= now;
+    }
+}
+
+_Noreturn void kernel_exit(uint32_t status) {
+    for (;;)
+        instruction_control(CONTROL_EXIT, status, 0, 0);
+}
+
+const char *kernel_command_line(void) {
+    return kernel.info->command_line;
+}
+
+const void *kernel_module(uint32_t index, size_t *bytes) {
+    if (index >= kernel.info->module_count)
+        return NULL;
+    *bytes = kernel.info->module[index].bytes;
+    return (const void *)(CONTROL_MEMORY_WINDOW + kernel.info->module[index].physical);
+}
+
+void *kernel_heap(size_t *bytes) {
+    *bytes = kernel.info->heap_bytes - STACK_BYTES;
+    return (void *)CONTROL_HEAP;
+}
+
+uint64_t kernel_ticks(void) {
+    return instruction_ticks();
+}
+
+/* ---- what there is ---- */
+
+uint32_t kernel_cpus(void) {
+    return kernel.info->cpus;
+}
+
+void kernel_geometry(struct rescind_geometry *geometry, struct rescind_costs *costs) {
+    struct rescind_pd_view root = {0};
+    kernel_pd_report(0, &root);
+    *geometry = (struct rescind_geometry){
+        .name = "machine",
+        .mem_log2 = MEM_LOG2,
+        .pio_log2 = PIO_LOG2,
+        .obj_log2 = OBJ_LOG2,
+        .phys_log2 = PHYS_LOG2,
+        .level_bits = LEVEL_BITS,
+        .levels = LEVELS,
+        .leaf_level = (uint8_t)kernel.info->leaf_level,
+        .pds = PDS,
+        .objects = OBJECTS,
+        .cpus = kernel.info->cpus,
+        .quota_pages = (uint32_t)(root.quota / RESCIND_PAGE_BYTES),
+        .kernel_frame = kernel.info->kernel_frame,
+    };
+    *costs = (struct rescind_costs){
+        .pd = (uint32_t)kernel.info->cost_pd,
+        .object = (uint32_t)kernel.info->cost_object,
+        .node = (uint32_t)kernel.info->cost_node,
+        .table = (uint32_t)kernel.info->cost_table,
+    };
+}
+
+bool kernel_is_memory(uint64_t frame) {
+    return frame < kernel.info->kernel_frame && (frame < ISA_HOLE || frame >= ISA_HOLE_END);
+}
+
+void *kernel_frame(uint64_t frame) {
+    return (void *)(CONTROL_MEMORY_WINDOW + frame * CONTROL_PAGE);
+}
+
+/* ---- requests to agents ---- */
+
+static bool is_alive(uint32_t pd) {
+    struct control_pd report;
+    return instruction_control(CONTROL_PD_REPORT, pd, (uint64_t)&report, 0) == CONTROL_OK;
+}
+
+static bool is_done(const struct agent_mailbox *mailbox) {
+    return __atomic_load_n(&mailbox->done, __ATOMIC_ACQUIRE) == mailbox->request;
+}
+
+/* False: the PD died. */
+static bool wait_for(uint32_t cpu, uint32_t pd) {
+    const struct agent_mailbox *mailbox = mailbox_of(cpu);
+    for (uint32_t spins = 1; !is_done(mailbox); spins++) {
+        if (spins % SPINS == 0 && !is_alive(pd))
+            return is_done(mailbox);
+        instruction_pause();
+    }
+    return true;
+}
+
+/* Starts the agent of a PD on a CPU, which then answers what is asked of it, and stays if it is to be resident. */
+static bool run(uint32_t cpu, uint32_t pd, bool resident) {
+    struct agent_mailbox *mailbox = mailbox_of(cpu);
+    mailbox->resident = resident;
+    mailbox->busy = resident && kernel.busy;
+    mailbox->busy_count = 0;
+    mailbox->stage = AGENT_NOTHING;
+    return instruction_control(CONTROL_RUN, cpu, pd == RESCIND_NONE ? CONTROL_NOBODY : pd, 0) == CONTROL_OK;
+}
+
+static void resume(uint32_t cpu) {
+    if (kernel.runs[cpu] != RESCIND_NONE && !run(cpu, kernel.runs[cpu], true))
+        kernel.runs[cpu] = RESCIND_NONE;
+}
+
+/* The mailbox holds what is to be done. False: the PD died of it. */
+static bool ask(uint32_t cpu, uint32_t pd, enum agent_command command) {
+    struct agent_mailbox *mailbox = mailbox_of(cpu);
+    mailbox->command = command;
+    __atomic_store_n(&mailbox->request, mailbox->done + 1, __ATOMIC_RELEASE);
+    bool answered;
+    if (cpu == 0) {
+        run(cpu, pd, false);
+        answered = is_done(mailbox);
+    } else if (kernel.runs[cpu] == pd) {
+        answered = wait_for(cpu, pd);
+    } else {
+        run(cpu, pd, false);
+        answered = wait_for(cpu, pd);
+        resume(cpu);
+    }
+    if (!answered)
+        mailbox->request = mailbox->done;
+    return answered;
+}
+
+/* ---- system calls ---- */
+
+void kernel_fail_allocation(uint32_t n) {
+    instruction_control(CONTROL_FAIL_ALLOCATION, n, 0, 0);
+}
+
+uint64_t kernel_raw(uint32_t cpu, uint32_t pd, uint64_t rax, uint64_t word[ABI_WORDS]) {
+    struct agent_mailbox *mailbox = mailbox_of(cpu);
+    mailbox->rax = rax;
+    __builtin_memcpy(mailbox->word, word, sizeof(mailbox->word));
+    if (!ask(cpu, pd, AGENT_CALL))
+        return RESCIND_NOWHERE;
+    __builtin_memcpy(word, mailbox->word, sizeof(mailbox->word));
+    return mailbox->rax;
+}
+
+void kernel_call(uint32_t cpu, uint32_t pd, uint64_t word[ABI_WORDS]) {
+    if (cpu == 0 && pd == 0) {
+        instruction_syscall(CONTROL_SYSTEM_CALL, word);
+    } else if (kernel_raw(cpu, pd, CONTROL_SYSTEM_CALL, word) == RESCIND_NOWHERE) {
+        word[0] = kernel.info->code;
+        word[1] = kernel.info->value;
+    }
+}
+
+/* ---- CPUs ---- */
+
+/* What a CPU remembers that does not run the PD is nothing: the first one is always made to run it anew. */
+void kernel_access(uint32_t cpu, uint32_t pd, bool fresh, struct kernel_access *access, uint32_t count) {
+    uint32_t on = cpu && !fresh && kernel.runs[cpu] == pd ? cpu : 0;
+    struct agent_mailbox *mailbox = mailbox_of(on);
+    mailbox->at = 0;
+    mailbox->count = count;
+    __builtin_memcpy(mailbox->access, access, count * sizeof(*access));
+    ask(on, pd, AGENT_ACCESS);
+    __builtin_memcpy(access, mailbox->access, count * sizeof(*access));
+}
+
+void kernel_switch(uint32_t cpu, uint32_t pd) {
+    kernel.runs[cpu] = pd;
+    if (cpu)
+        run(cpu, pd, true);
+}
+
+uint32_t kernel_runs(uint32_t cpu) {
+    struct control_pd report;
+    uint32_t pd = kernel.runs[cpu];
+    if (cpu == 0 || pd == RESCIND_NONE)
+        return pd;
+    bool alive = instruction_control(CONTROL_PD_REPORT, pd, (uint64_t)&report, 0) == CONTROL_OK;
+    return alive && report.cpus >> cpu & 1 ? pd : RESCIND_NONE;
+}
+
+void kernel_keep_busy(bool busy) {
+    kernel.busy = busy;
+}
+
+/* ---- reports ---- */
+
+bool kernel_pd_report(uint32_t pd, struct rescind_pd_view *view) {
+    struct control_pd report;
+    if (instruction_control(CONTROL_PD_REPORT, pd, (uint64_t)&report, 0) != CONTROL_OK)
+        return false;
+    *view = (struct rescind_pd_view){
+        .quota = report.quota, .used = report.used, .payer = report.payer, .references = report.references};
+    for (unsigned kind = 0; kind < ABI_KINDS; kind++) {
+        view->tree_root[kind] = RESCIND_NONE;
+        view->node_count[kind] = report.node_count[kind];
+    }
+    return true;
+}
+
+void kernel_usage(struct rescind_usage *usage) {
+    const struct control_info *info = kernel.info;
+    *usage = (struct rescind_usage){
+        .pds = info->pds, .objects = info->objects, .nodes = info->nodes, .tables = info->tables, .bytes = info->bytes};
+}
+
+void kernel_log(struct rescind_log *log) {
+    const struct control_info *info = kernel.info;
+    *log = (struct rescind_log){
+        .pds = info->listed_pd,
+        .objects = info->listed_object,
+        .pd_count = info->pd_count,
+        .object_count = info->object_count,
+        .invalidations = info->invalidations,
+        .shootdowns = info->shootdowns,
+        .overflow = info->overflow != 0,
+    };
+    for (uint32_t cpu = 0; cpu < info->cpus && info->pd_count; cpu++) {
+        if (kernel.runs[cpu] != RESCIND_NONE && !is_alive(kernel.runs[cpu]))
+            kernel.runs[cpu] = RESCIND_NONE;
+    }
+}

@@ -1,0 +1,77 @@
+/*
+ * The kernel under test, as the root task needs it: the thin layer that another kernel gets anew.
+ *
+ * kernel.c is that of the kernel of src/kernel (abi/control.h). Nothing above this file knows how a PD is made to make
+ * a system call or an access. PDs are named by the kernel's own indices, of which 0 is root's.
+ */
+#ifndef RESCIND_ROOTTASK_KERNEL_H
+#define RESCIND_ROOTTASK_KERNEL_H
+
+#include "abi/target.h"
+
+#include <stddef.h>
+
+/* Before anything else; `information` is what the kernel gave the root task. */
+void kernel_start(const void *information);
+
+void kernel_write(const char *text, size_t length);
+_Noreturn void kernel_exit(uint32_t status);
+
+/* The command line, and boot modules from 0, the root task's own not counted. NULL: there is none. */
+const char *kernel_command_line(void);
+const void *kernel_module(uint32_t index, size_t *bytes);
+
+/* Memory that is the root task's own, zero, a multiple of 4096 from its start. */
+void *kernel_heap(size_t *bytes);
+
+uint32_t kernel_cpus(void);
+void kernel_geometry(struct rescind_geometry *geometry, struct rescind_costs *costs);
+
+/* Whether frames hold memory that the root task may write to; then where it sees one of them. */
+bool kernel_is_memory(uint64_t frame);
+void *kernel_frame(uint64_t frame);
+
+/* The next call gets no memory at its n-th request. */
+void kernel_fail_allocation(uint32_t n);
+
+/* A system call by a live PD, executed on a CPU. */
+void kernel_call(uint32_t cpu, uint32_t pd, uint64_t word[ABI_WORDS]);
+
+/* Whatever a PD's program can put into registers: rax, and the words. Returns rax, or RESCIND_NOWHERE if the PD did not
+ * live to see any result. */
+uint64_t kernel_raw(uint32_t cpu, uint32_t pd, uint64_t rax, uint64_t word[ABI_WORDS]);
+
+/* What an access came to. A unit of memory holds what tag.h says. */
+struct kernel_access {
+    uint64_t unit;
+    uint64_t read;     /* what was read at the start of the page */
+    uint32_t nonce;    /* to be written at `offset` */
+    uint32_t returned; /* by the program in the page */
+    uint16_t offset, entry;
+    uint8_t kind, rights; /* to be tried */
+    uint8_t reached;      /* those with which it did not fault */
+    bool astray;          /* what was executed was not what should be in the page */
+};
+enum { KERNEL_ACCESSES = 64 };
+
+/* Accesses by a live PD; `fresh`: the CPU remembers nothing. What it runs stays. */
+void kernel_access(uint32_t cpu, uint32_t pd, bool fresh, struct kernel_access *access, uint32_t count);
+
+/* Makes a CPU run a live PD, or (RESCIND_NONE) nobody. The first CPU is shared with the root task: what it is said to
+ * run runs only while something is asked of it. Others go on remembering what they remember until it is taken away. */
+void kernel_switch(uint32_t cpu, uint32_t pd);
+uint32_t kernel_runs(uint32_t cpu);
+
+/* Programs of PDs that CPUs run use memory that they got at last, all the time. */
+void kernel_keep_busy(bool busy);
+
+/* False: there is no such PD. */
+bool kernel_pd_report(uint32_t pd, struct rescind_pd_view *view);
+void kernel_usage(struct rescind_usage *usage);
+/* Of the last call; also forgets CPUs' PDs that it destroyed. */
+void kernel_log(struct rescind_log *log);
+
+/* Time, in the processor's own unit. */
+uint64_t kernel_ticks(void);
+
+#endif

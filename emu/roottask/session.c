@@ -1,0 +1,173 @@
+/* See session.h. */
+#include "session.h"
+
+#include "kernel.h"
+#include "print.h"
+#include "protocol.h"
+#include "target.h"
+
+enum { MAPPINGS_DEFAULT = 1 << 18, PAGE = 4096 };
+
+/* ---- the command line ---- */
+
+static bool starts(const char *text, const char *with) {
+    while (*with && *text == *with) {
+        text++;
+        with++;
+    }
+    return !*with;
+}
+
+/* The next word, or NULL. */
+static const char *next_word(const char *text) {
+    while (*text && *text != ' ')
+        text++;
+    while (*text == ' ')
+        text++;
+    return *text ? text : NULL;
+}
+
+uint64_t session_option(const char *key, uint64_t otherwise) {
+    size_t length = __builtin_strlen(key);
+    for (const char *word = kernel_command_line(); word; word = next_word(word)) {
+        if (!starts(word, key) || word[length] != '=')
+            continue;
+        uint64_t number = 0;
+        for (const char *digit = word + length + 1; *digit >= '0' && *digit <= '9'; digit++)
+            number = number * 10 + (uint64_t)(*digit - '0');
+        return number;
+    }
+    return otherwise;
+}
+
+bool session_is_mode(const char *mode) {
+    const char *word = next_word(kernel_command_line());
+    size_t length = __builtin_strlen(mode);
+    return word && starts(word, mode) && (word[length] == ' ' || !word[length]);
+}
+
+/* ---- start and end ---- */
+
+/* There is nowhere to go when the kernel stops: the machine ends, and the host reads why. */
+static bool enter(void *context, void (*body)(void *argument), void *argument, enum rescind_stop *why,
+                  const char **text, const char **function) {
+    (void)context;
+    (void)why;
+    (void)text;
+    (void)function;
+    body(argument);
+    return true;
+}
+
+/* Cuts a piece off the front of free memory. */
+static void *take(uint8_t **memory, size_t *left, size_t bytes) {
+    bytes = (bytes + PAGE - 1) / PAGE * PAGE;
+    if (bytes > *left)
+        session_bad("not enough memory");
+    void *piece = *memory;
+    *memory += bytes;
+    *left -= bytes;
+    return piece;
+}
+
+void session_start(struct session *session, const char *mode) {
+    static const struct rescind_hooks hooks;
+    struct line line = {0};
+    size_t left = 0;
+    uint8_t *memory = kernel_heap(&left);
+    session->target = target_make();
+    uint32_t mappings = (uint32_t)session_option("mappings", MAPPINGS_DEFAULT);
+    size_t size = harness_size(session->target, mappings);
+    session->ops = take(&memory, &left, SEQ_MAX_OPS * sizeof(struct seq_op));
+    session->text_size = (size_t)SEQ_MAX_OPS * SEQ_TEXT_MAX;
+    session->text = take(&memory, &left, session->text_size);
+    session->harness = harness_init(take(&memory, &left, size), size, session->target, mappings, &oracle_policy_exact,
+                                    &hooks, enter, NULL);
+    if (!session->harness)
+        session_bad("no harness");
+    session->options = (struct harness_options){.compare = HARNESS_PROBE, .seed = session_option("seed", 0)};
+    session->started = kernel_ticks();
+    line_text(&line, PROTOCOL_HELLO);
+    line_text(&line, mode);
+    line_text(&line, " ");
+    line_number(&line, "cpus=", kernel_cpus());
+    line_number(&line, "leaf-level=", session->target->geometry.leaf_level);
+    line_number(&line, "heap=", left + size);
+    line_end(&line);
+}
+
+static void print_totals(struct session *session, const char *what) {
+    struct line line = {0};
+    line_text(&line, what);
+    line_number(&line, "operations=", session->operations);
+    line_number(&line, "probes=", session->probes);
+    line_number(&line, "sequences=", session->sequences);
+    line_number(&line, "ticks=", kernel_ticks() - session->started);
+    line_end(&line);
+}
+
+_Noreturn void session_end(struct session *session, uint32_t status) {
+    print_totals(session, PROTOCOL_DONE);
+    kernel_exit(status);
+}
+
+_Noreturn void session_bad(const char *why) {
+    struct line line = {0};
+    line_text(&line, "rescind: ");
+    line_text(&line, why);
+    line_end(&line);
+    kernel_exit(ROOT_BAD);
+}
+
+/* ---- one sequence ---- */
+
+static void print_block(const char *name, const char *text) {
+    struct line line = {0};
+    line_text(&line, name);
+    line_end(&line);
+    kernel_write(text, __builtin_strlen(text));
+    line_text(&line, PROTOCOL_CLOSE);
+    line_end(&line);
+}
+
+void session_dump(struct session *session, const struct seq *seq) {
+    struct seq named = *seq;
+    __builtin_memcpy(named.meta.check, session->outcome.signature, sizeof(named.meta.check) - 1);
+    seq_print(&named, session->text, session->text_size);
+    print_block(PROTOCOL_SEQUENCE, session->text);
+}
+
+static void print_outcome(const struct session *session, uint64_t number) {
+    static const char *const words[] = {PROTOCOL_AGREE, PROTOCOL_FINDING, PROTOCOL_TOO_LARGE};
+    const struct harness_outcome *outcome = &session->outcome;
+    struct line line = {0};
+    line_number(&line, words[outcome->verdict], number);
+    if (outcome->verdict != HARNESS_AGREE)
+        line_number(&line, "at=", outcome->failed_at);
+    line_number(&line, "executed=", outcome->executed);
+    line_number(&line, "changed=", outcome->changed_operations);
+    line_number(&line, "units=", outcome->changed_units);
+    line_number(&line, "probes=", outcome->probes);
+    line_text(&line, outcome->signature);
+    line_end(&line);
+}
+
+void session_run(struct session *session, const struct seq *seq, uint64_t number) {
+    static const uint32_t statuses[] = {ROOT_DONE, ROOT_FINDING, ROOT_TOO_LARGE};
+    struct line line = {0};
+    line_number(&line, PROTOCOL_BEGIN, number);
+    line_end(&line);
+    harness_run(session->harness, seq, &session->options, &session->outcome);
+    session->operations += session->outcome.executed;
+    session->probes += session->outcome.probes;
+    session->sequences++;
+    print_outcome(session, number);
+    if (session->outcome.verdict == HARNESS_FINDING) {
+        print_block(PROTOCOL_REPORT, session->outcome.report);
+        session_dump(session, seq);
+    }
+    if (session->outcome.verdict != HARNESS_AGREE)
+        session_end(session, statuses[session->outcome.verdict]);
+    if (session->outcome.spent)
+        session_end(session, ROOT_AGAIN);
+}

@@ -1,0 +1,165 @@
+/* See target.h. */
+#include "target.h"
+
+#include "kernel.h"
+
+enum { FRAMES_MAX = 1 << 20, OBJECTS_MAX = 1 << 16, BITS = 64 };
+enum {
+    TAG_ENTRY = 16 /* the program */,
+    TAG_SCRATCH = 64 /* what is written at accesses */,
+    MOV_EAX = 0xb8,
+    RET = 0xc3
+};
+#define TAG_MAGIC UINT64_C(0x7ea51c3d)
+
+static struct {
+    struct rescind_target target;
+    uint64_t tagged[FRAMES_MAX / BITS];
+    uint64_t object_alive[OBJECTS_MAX / BITS];
+    uint32_t nonce;
+} state;
+
+/* ---- frames ---- */
+
+static void tag(uint64_t frame) {
+    uint64_t bit = UINT64_C(1) << frame % BITS;
+    if (state.tagged[frame / BITS] & bit)
+        return;
+    state.tagged[frame / BITS] |= bit;
+    uint8_t *bytes = kernel_frame(frame);
+    uint32_t number = (uint32_t)frame;
+    *(uint64_t *)(void *)bytes = TAG_MAGIC << 32 | frame;
+    bytes[TAG_ENTRY] = MOV_EAX;
+    __builtin_memcpy(&bytes[TAG_ENTRY + 1], &number, sizeof(number));
+    bytes[TAG_ENTRY + 5] = RET;
+}
+
+static uint64_t tagged_frame(uint64_t content) {
+    uint64_t frame = content & UINT32_MAX;
+    bool known = content >> 32 == TAG_MAGIC && frame < FRAMES_MAX && kernel_is_memory(frame);
+    return known ? frame : RESCIND_NOWHERE;
+}
+
+/* Which frame a page showed, by all that was done there; RESCIND_NOWHERE if that does not fit together. */
+static uint64_t frame_of(const struct kernel_access *access) {
+    uint64_t frame = tagged_frame(access->read);
+    if (frame == RESCIND_NOWHERE)
+        return frame;
+    const volatile uint32_t *written =
+        (const volatile uint32_t *)(const void *)((const uint8_t *)kernel_frame(frame) + access->offset);
+    if (access->reached & ABI_W && *written != access->nonce)
+        return RESCIND_NOWHERE;
+    bool same = !access->astray && access->returned == frame;
+    return access->reached & ABI_X && !same ? RESCIND_NOWHERE : frame;
+}
+
+/* ---- accesses ---- */
+
+/* Of frames that hold no memory (adapters, ROM) it is told only whether they were reached. */
+static bool is_opaque(const struct rescind_probe *probe) {
+    return probe->kind == ABI_MEM && probe->resource != RESCIND_NOWHERE && !kernel_is_memory(probe->resource);
+}
+
+static void prepare(struct rescind_probe *probe, uint32_t place, struct kernel_access *access) {
+    if (is_opaque(probe))
+        probe->rights &= (uint8_t)~ABI_X;
+    else if (probe->kind == ABI_MEM && probe->resource != RESCIND_NOWHERE)
+        tag(probe->resource);
+    *access = (struct kernel_access){
+        .unit = probe->unit,
+        .kind = probe->kind,
+        .rights = probe->rights,
+        .nonce = ++state.nonce,
+        .offset = (uint16_t)(TAG_SCRATCH + place * sizeof(uint32_t)),
+        .entry = TAG_ENTRY,
+    };
+}
+
+static void conclude(struct rescind_probe *probe, const struct kernel_access *access) {
+    probe->reached = access->reached;
+    if (!access->reached || is_opaque(probe))
+        return;
+    probe->resource = probe->kind == ABI_PIO ? probe->unit : frame_of(access);
+}
+
+static void probe_some(uint32_t cpu, uint32_t pd, bool fresh, struct rescind_probe *probes, uint32_t count) {
+    struct kernel_access access[KERNEL_ACCESSES];
+    for (uint32_t i = 0; i < count; i++)
+        prepare(&probes[i], i, &access[i]);
+    kernel_access(cpu, pd, fresh, access, count);
+    for (uint32_t i = 0; i < count; i++)
+        conclude(&probes[i], &access[i]);
+}
+
+static void target_probe(uint32_t cpu, uint32_t pd, bool fresh, struct rescind_probe *probes, uint32_t count) {
+    for (uint32_t first = 0; first < count; first += KERNEL_ACCESSES) {
+        uint32_t some = count - first < KERNEL_ACCESSES ? count - first : (uint32_t)KERNEL_ACCESSES;
+        probe_some(cpu, pd, fresh, probes + first, some);
+    }
+}
+
+/* With several rights, the access is that of an instruction that needs all of them. */
+static bool target_access(uint32_t cpu, enum abi_kind kind, uint64_t unit, uint8_t rights, uint64_t *resource) {
+    uint32_t pd = kernel_runs(cpu);
+    struct rescind_probe probe = {.unit = unit, .resource = *resource, .kind = (uint8_t)kind, .rights = rights};
+    if (pd == RESCIND_NONE)
+        return false;
+    if (kind == ABI_MEM)
+        probe.rights |= ABI_R; /* by which the frame is known */
+    probe_some(cpu, pd, false, &probe, 1);
+    *resource = probe.resource;
+    return !(rights & probe.rights & ~probe.reached);
+}
+
+/* ---- the rest ---- */
+
+/* Whatever came before, nobody but root is left: sequences are torn down. */
+static void target_boot(const struct rescind_hooks *hooks, uint32_t cpus, uint64_t speculation) {
+    (void)hooks;
+    (void)cpus;
+    (void)speculation;
+    for (uint32_t cpu = kernel_cpus(); cpu-- > 0;)
+        kernel_switch(cpu, cpu ? RESCIND_NONE : 0);
+}
+
+static void target_call(uint32_t cpu, uint32_t pd, uint64_t word[ABI_WORDS]) {
+    struct rescind_log log;
+    kernel_call(cpu, pd, word);
+    kernel_log(&log);
+    for (uint32_t i = 0; i < log.object_count; i++) {
+        if (log.objects[i] < OBJECTS_MAX)
+            state.object_alive[log.objects[i] / BITS] ^= UINT64_C(1) << log.objects[i] % BITS;
+    }
+}
+
+static bool target_object(uint32_t object, struct rescind_object_view *view) {
+    *view = (struct rescind_object_view){.references = RESCIND_NONE, .payer = RESCIND_NONE};
+    return object < OBJECTS_MAX && state.object_alive[object / BITS] >> object % BITS & 1;
+}
+
+const struct rescind_target *target_make(void) {
+    state.target = (struct rescind_target){
+        .version = RESCIND_TARGET_VERSION,
+        .size = sizeof(struct rescind_target),
+        .name = "machine",
+        .operations = 1u << ABI_CREATE_PD | 1u << ABI_DELEGATE | 1u << ABI_REVOKE | 1u << ABI_DESTROY_PD |
+                      1u << ABI_LOOKUP | 1u << ABI_CREATE_OBJECT | 1u << ABI_GRANT | 1u << ABI_MOVE_QUOTA,
+        .kinds = 1u << ABI_MEM | 1u << ABI_PIO | 1u << ABI_OBJ,
+        .boot = target_boot,
+        .boots_once = true,
+        .call = target_call,
+        .fail_allocation = kernel_fail_allocation,
+        .switch_to = kernel_switch,
+        .runs = kernel_runs,
+        .access = target_access,
+        .probe = target_probe,
+        .log = kernel_log,
+        .usage = kernel_usage,
+        .pd = kernel_pd_report,
+        .object = target_object,
+        .object_limit = OBJECTS_MAX,
+    };
+    kernel_geometry(&state.target.geometry, &state.target.costs);
+    state.target.pd_limit = state.target.geometry.pds;
+    return &state.target;
+}

@@ -1,0 +1,340 @@
+/*
+ * Starts QEMU and reads what it says.
+ */
+#include "cli/qemu.h"
+
+#include "cli/files.h"
+#include "cli/worker.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { OPTION_ON = 768, OPTION_MACHINE, OPTION_CPU, OPTION_KERNEL, OPTION_LOG, OPTION_SMP, OPTION_THREADS };
+enum { POLL_MILLISECONDS = 100, PATH_BYTES = 4096, WORDS_MAX = 40, NOT_FOUND = 127 };
+
+static const char program[] = "qemu-system-x86_64", package[] = "qemu-system-x86";
+
+/* ---- options ---- */
+
+static const struct argp_option list[] = {
+    {"on", OPTION_ON, "host|qemu", 0,
+     "Where sequences run: the kernel here, or kernel.elf on a machine (default: host)", 0},
+    {"machine", OPTION_MACHINE, "q35|pc", 0, "QEMU's machine (default: q35)", 0},
+    {"cpu", OPTION_CPU, "MODEL", 0, "QEMU's processor, such as max or qemu64 (default: max)", 0},
+    {"kernel", OPTION_KERNEL, "FILE", 0, "The kernel to boot (default: emu/kernel.elf beside this program)", 0},
+    {"smp", OPTION_SMP, "N", 0, "CPUs of the machine (default: as each file says)", 0},
+    {"threads", OPTION_THREADS, NULL, 0,
+     "Let the machine's CPUs run at once; no two runs are alike then (default: they take turns)", 0},
+    {"log", OPTION_LOG, "FILE", 0, "Write all that machines say on the serial line to a file", 0},
+    {0},
+};
+
+static error_t parse(int key, char *argument, struct argp_state *state) {
+    struct qemu_options *options = state->input;
+    switch (key) {
+    case ARGP_KEY_INIT:
+        *options = (struct qemu_options){.machine = "q35", .cpu = "max", .timeout = WORKER_TIMEOUT_DEFAULT};
+        return 0;
+    case OPTION_ON:
+        if (strcmp(argument, "host") != 0 && strcmp(argument, "qemu") != 0)
+            argp_error(state, "--on: expected host or qemu, found '%s'", argument);
+        options->on = strcmp(argument, "qemu") == 0;
+        return 0;
+    case OPTION_MACHINE:
+        options->machine = argument;
+        return 0;
+    case OPTION_CPU:
+        options->cpu = argument;
+        return 0;
+    case OPTION_KERNEL:
+        options->kernel = argument;
+        return 0;
+    case OPTION_SMP:
+        options->cpus = (uint32_t)option_number(argument, "smp", 1, SEQ_CPUS, state);
+        return 0;
+    case OPTION_THREADS:
+        options->threads = true;
+        return 0;
+    case OPTION_LOG:
+        options->log = argument;
+        return 0;
+    }
+    return ARGP_ERR_UNKNOWN;
+}
+
+const struct argp qemu_options_parser = {list, parse, NULL, NULL, NULL, NULL, NULL};
+
+/* ---- files ---- */
+
+static _Noreturn void give_up(struct qemu *qemu) {
+    qemu_close(qemu);
+    exit(EXIT_BAD);
+}
+
+/* A file that must be there, with its full path; free() it. */
+static char *must_have(struct qemu *qemu, const char *path, const char *advice) {
+    char *full = realpath(path, NULL);
+    if (!full) {
+        complain_errno("%s", path);
+        complain("%s", advice);
+        give_up(qemu);
+    }
+    return full;
+}
+
+/* emu/NAME beside this program. */
+static char *built(struct qemu *qemu, const char *name) {
+    char path[PATH_BYTES], beside[PATH_BYTES + 64];
+    ssize_t length = readlink("/proc/self/exe", path, sizeof path - 1);
+    path[length > 0 ? length : 0] = '\0';
+    char *slash = strrchr(path, '/');
+    if (slash)
+        *slash = '\0';
+    snprintf(beside, sizeof beside, "%s/emu/%s", path, name);
+    return must_have(qemu, beside, "it is made by the release build: cmake --build --preset release");
+}
+
+static bool is_installed(void) {
+    const char *path = getenv("PATH");
+    char *directories = strdup(path ? path : "/usr/bin:/bin"), *rest = directories, file[PATH_BYTES];
+    bool found = false;
+    for (const char *at = strsep(&rest, ":"); at && !found; at = strsep(&rest, ":")) {
+        snprintf(file, sizeof file, "%s/%s", at, program);
+        found = access(file, X_OK) == 0;
+    }
+    free(directories);
+    return found;
+}
+
+static void make_path(const struct qemu *qemu, const char *name, char path[PATH_BYTES]) {
+    snprintf(path, PATH_BYTES, "%s/%s", qemu->directory, name);
+}
+
+static void make_directory(struct qemu *qemu) {
+    const char *parent = getenv("TMPDIR");
+    char path[PATH_BYTES];
+    snprintf(path, sizeof path, "%s/rescind-qemu-XXXXXX", parent && *parent ? parent : "/tmp");
+    if (!mkdtemp(path)) {
+        complain_errno("%s", path);
+        exit(EXIT_BAD);
+    }
+    qemu->directory = strdup(path);
+}
+
+void qemu_open(struct qemu *qemu, const struct qemu_options *options, struct progress *progress) {
+    char path[PATH_BYTES];
+    memset(qemu, 0, sizeof *qemu);
+    qemu->options = options;
+    qemu->progress = progress;
+    qemu->log = -1;
+    if (!is_installed()) {
+        complain("%s is not installed; it is in the package %s", program, package);
+        exit(EXIT_BAD);
+    }
+    make_directory(qemu);
+    qemu->kernel = options->kernel ? must_have(qemu, options->kernel, "--kernel names the kernel to boot")
+                                   : built(qemu, "kernel.elf");
+    char *root_task = built(qemu, "roottask.elf");
+    make_path(qemu, "roottask.elf", path);
+    bool linked = symlink(root_task, path) == 0;
+    free(root_task);
+    if (!linked) {
+        complain_errno("%s", path);
+        give_up(qemu);
+    }
+    if (options->log)
+        qemu->log = open(options->log, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (options->log && qemu->log < 0) {
+        complain_errno("%s", options->log);
+        give_up(qemu);
+    }
+}
+
+void qemu_close(struct qemu *qemu) {
+    char path[PATH_BYTES];
+    qemu_kill(qemu);
+    if (qemu->directory) {
+        make_path(qemu, "roottask.elf", path);
+        unlink(path);
+        make_path(qemu, "archive", path);
+        unlink(path);
+        rmdir(qemu->directory);
+    }
+    if (qemu->log >= 0)
+        close(qemu->log);
+    free(qemu->directory);
+    free(qemu->kernel);
+    qemu->directory = qemu->kernel = NULL;
+    qemu->log = -1;
+}
+
+/* ---- starting ---- */
+
+static _Noreturn void become_qemu(const struct qemu *qemu, const char *modules, uint32_t cpus, bool repeatable,
+                                  int output) {
+    char smp[16];
+    bool counted = repeatable && !qemu->options->threads;
+    int nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    snprintf(smp, sizeof smp, "%u", cpus);
+    const char *words[WORDS_MAX] = {program,
+                                    "-machine",
+                                    qemu->options->machine,
+                                    "-cpu",
+                                    qemu->options->cpu,
+                                    "-smp",
+                                    smp,
+                                    "-m",
+                                    "2G",
+                                    "-nodefaults",
+                                    "-vga",
+                                    "none",
+                                    "-display",
+                                    "none",
+                                    "-no-reboot",
+                                    "-serial",
+                                    "stdio",
+                                    "-device",
+                                    "isa-debug-exit,iobase=0xf4,iosize=0x04",
+                                    "-kernel",
+                                    qemu->kernel,
+                                    "-initrd",
+                                    modules,
+                                    counted ? "-icount" : "-accel",
+                                    counted                  ? "shift=1,sleep=off"
+                                    : qemu->options->threads ? "tcg,thread=multi"
+                                                             : "tcg,thread=single",
+                                    NULL};
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    signal(SIGPIPE, SIG_DFL);
+    if (chdir(qemu->directory) == 0 && dup2(nothing, STDIN_FILENO) >= 0 && dup2(output, STDOUT_FILENO) >= 0 &&
+        dup2(output, STDERR_FILENO) >= 0)
+        execvp(program, (char *const *)words);
+    _exit(NOT_FOUND);
+}
+
+void qemu_start(struct qemu *qemu, const char *command_line, const void *archive, size_t bytes, uint32_t cpus,
+                bool repeatable) {
+    char path[PATH_BYTES], modules[PATH_BYTES];
+    int ends[2];
+    make_path(qemu, "archive", path);
+    if (archive && !file_replace(path, archive, bytes))
+        give_up(qemu);
+    snprintf(modules, sizeof modules, "roottask.elf %s%s", command_line, archive ? ",archive" : "");
+    fflush(NULL);
+    if (pipe2(ends, O_CLOEXEC) != 0) {
+        complain_errno("qemu: pipe");
+        give_up(qemu);
+    }
+    qemu->got = qemu->line = 0;
+    qemu->output = ends[0];
+    qemu->process = fork();
+    if (qemu->process < 0) {
+        complain_errno("qemu: fork");
+        qemu->process = 0;
+        give_up(qemu);
+    }
+    if (qemu->process == 0)
+        become_qemu(qemu, modules, cpus, repeatable, ends[1]);
+    close(ends[1]);
+}
+
+/* ---- what it says ---- */
+
+/* The next complete line of the buffer, or NULL. A line as long as the buffer is taken as it is. */
+static const char *take_line(struct qemu *qemu) {
+    char *start = qemu->buffer + qemu->line;
+    char *end = memchr(start, '\n', qemu->got - qemu->line);
+    if (!end && qemu->line == 0 && qemu->got == sizeof qemu->buffer - 1)
+        end = qemu->buffer + qemu->got;
+    if (!end)
+        return NULL;
+    *end = '\0';
+    qemu->line = (size_t)(end - qemu->buffer) + 1;
+    if (end > start && end[-1] == '\r')
+        end[-1] = '\0';
+    return start;
+}
+
+static void keep_log(const struct qemu *qemu, size_t bytes) {
+    if (qemu->log >= 0 && write(qemu->log, qemu->buffer + qemu->got, bytes) != (ssize_t)bytes)
+        complain_errno("%s", qemu->options->log);
+}
+
+/* False: there is nothing more, or nothing for too long. */
+static bool read_more(struct qemu *qemu) {
+    struct pollfd waiting = {.fd = qemu->output, .events = POLLIN};
+    int64_t deadline = now_milliseconds() + (int64_t)qemu->options->timeout * 1000;
+    if (qemu->line > qemu->got)
+        qemu->line = qemu->got;
+    memmove(qemu->buffer, qemu->buffer + qemu->line, qemu->got - qemu->line);
+    qemu->got -= qemu->line;
+    qemu->line = 0;
+    while (poll(&waiting, 1, POLL_MILLISECONDS) <= 0) {
+        if (now_milliseconds() > deadline)
+            return false;
+        if (qemu->progress)
+            progress_tick(qemu->progress);
+    }
+    ssize_t got = read(qemu->output, qemu->buffer + qemu->got, sizeof qemu->buffer - 1 - qemu->got);
+    if (got <= 0)
+        return false;
+    keep_log(qemu, (size_t)got);
+    qemu->got += (size_t)got;
+    return true;
+}
+
+const char *qemu_line(struct qemu *qemu) {
+    const char *line = take_line(qemu);
+    while (!line && read_more(qemu))
+        line = take_line(qemu);
+    return line;
+}
+
+/* ---- its end ---- */
+
+static int reap(struct qemu *qemu) {
+    int status = 0;
+    while (waitpid(qemu->process, &status, 0) < 0 && errno == EINTR)
+        continue;
+    close(qemu->output);
+    qemu->process = 0;
+    return status;
+}
+
+void qemu_kill(struct qemu *qemu) {
+    if (!qemu->process)
+        return;
+    kill(qemu->process, SIGKILL);
+    reap(qemu);
+}
+
+enum qemu_end qemu_end(struct qemu *qemu, int *status, char how[64]) {
+    struct pollfd waiting = {.fd = qemu->output, .events = POLLIN};
+    char byte;
+    bool ended = poll(&waiting, 1, 0) > 0 && read(qemu->output, &byte, 1) <= 0;
+    *status = -1;
+    if (!ended) {
+        qemu_kill(qemu);
+        snprintf(how, 64, "no line for %u s", qemu->options->timeout);
+        return QEMU_HUNG;
+    }
+    int wait = reap(qemu);
+    if (WIFEXITED(wait) && WEXITSTATUS(wait) & 1 && WEXITSTATUS(wait) > 1)
+        *status = WEXITSTATUS(wait) >> 1;
+    if (WIFEXITED(wait) && WEXITSTATUS(wait) == 0)
+        snprintf(how, 64, "triple-fault");
+    else if (WIFEXITED(wait))
+        snprintf(how, 64, "qemu ended with status %d", WEXITSTATUS(wait));
+    else
+        snprintf(how, 64, "qemu ended by SIG%s", sigabbrev_np(WTERMSIG(wait)));
+    return QEMU_EXITED;
+}

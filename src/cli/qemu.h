@@ -1,0 +1,60 @@
+/*
+ * A virtual machine with the kernel and the root task, and the lines that it says (emu/roottask/protocol.h).
+ */
+#ifndef RESCIND_CLI_QEMU_H
+#define RESCIND_CLI_QEMU_H
+
+#include "cli/cli.h"
+#include "cli/progress.h"
+
+#include <sys/types.h>
+
+struct qemu_options {
+    bool on; /* sequences are to be run on a machine */
+    const char *machine, *cpu;
+    const char *kernel; /* NULL: beside this program */
+    const char *log;    /* file for all that the machine says, or NULL */
+    bool threads;       /* each CPU of the machine runs by itself, so that no two runs are alike */
+    uint32_t cpus;      /* of the machine; 0: as each file says */
+    uint32_t timeout;   /* seconds without a line, after which it is ended */
+};
+
+/* A child parser for every subcommand that starts machines; its input is a struct qemu_options. */
+extern const struct argp qemu_options_parser;
+
+struct qemu {
+    const struct qemu_options *options;
+    struct progress *progress; /* or NULL */
+    pid_t process;             /* 0: none */
+    int output, log;           /* log -1: none */
+    char *directory;           /* of its own, where it runs: roottask.elf, archive */
+    char *kernel;
+    size_t got, line; /* bytes in `buffer`, and where the next line starts */
+    char buffer[1 << 16];
+};
+
+enum qemu_end {
+    QEMU_EXITED, /* `status` as the root task or the kernel gave it, or -1: QEMU ended in another way */
+    QEMU_HUNG,   /* no line for too long; it was ended */
+};
+
+/* Ends the program where there is no QEMU, kernel or root task, and says what to do about it. */
+void qemu_open(struct qemu *qemu, const struct qemu_options *options, struct progress *progress);
+void qemu_close(struct qemu *qemu);
+
+/* Starts a machine whose root task has that command line, with an archive or without (NULL). `repeatable`: time is
+ * counted in instructions and CPUs take turns, so that two runs are the same to the last bit, unless threads are asked
+ * for. */
+void qemu_start(struct qemu *qemu, const char *command_line, const void *archive, size_t bytes, uint32_t cpus,
+                bool repeatable);
+
+/* The next line that the machine says, valid until the next call; NULL: it has ended, see qemu_end. */
+const char *qemu_line(struct qemu *qemu);
+
+/* How it ended: after the last line. *how: words for a person. */
+enum qemu_end qemu_end(struct qemu *qemu, int *status, char how[64]);
+
+/* Ends it now. */
+void qemu_kill(struct qemu *qemu);
+
+#endif

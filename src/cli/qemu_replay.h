@@ -1,0 +1,22 @@
+/*
+ * Runs sequences on virtual machines, many a boot. Whatever ends a machine early is a finding of the sequence that it
+ * was about, and the rest goes on with the next boot.
+ */
+#ifndef RESCIND_CLI_QEMU_REPLAY_H
+#define RESCIND_CLI_QEMU_REPLAY_H
+
+#include "cli/qemu.h"
+
+struct qemu_job {
+    const struct seq *seq;
+    bool judged;
+    struct harness_outcome outcome;
+    /* Of a finding with several CPUs that run at once, which need not show each time: how often it was run, and how
+     * often it showed. */
+    uint32_t runs, shown;
+};
+
+/* Judges them all; `seed` chooses random probes. */
+void qemu_replay(struct qemu *qemu, struct qemu_job *jobs, size_t count, uint64_t seed);
+
+#endif

@@ -1,0 +1,322 @@
+/*
+ * rescind stress: a booted kernel under operations that are made up on the machine itself.
+ */
+#include "cli/files.h"
+#include "cli/qemu_replay.h"
+#include "cli/worker.h"
+#include "roottask/protocol.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+enum { OPTION_SEED = 256, OPTION_OPS, OPTION_SECONDS, OPTION_MODE, OPTION_VICTIMS, OPTION_LENGTH };
+enum { SECONDS_DEFAULT = 10, LENGTH_DEFAULT = 256, LENGTH_MAX = 1024, COMMAND_MAX = 200 };
+
+struct arguments {
+    struct qemu_options qemu;
+    uint64_t seed, ops, seconds, length;
+    const char *mode, *output;
+    bool victims;
+};
+
+static const struct argp_option options[] = {
+    {"mode", OPTION_MODE, "sequences|registers", 0,
+     "Operations that make sense, mostly; or any registers and pointers, by programs without privileges "
+     "(default: sequences)",
+     0},
+    {"seconds", OPTION_SECONDS, "N", 0, "For so long (default: 10, without --ops)", 0},
+    {"ops", OPTION_OPS, "N", 0, "So many operations, or calls", 0},
+    {"length", OPTION_LENGTH, "N", 0, "Operations of a sequence, after which all is torn down (default: 256)", 0},
+    {"victims", OPTION_VICTIMS, NULL, 0, "Programs on other CPUs use their memory all the time", 0},
+    {"seed", OPTION_SEED, "N", 0, "Chooses the operations (default: a fresh one, printed)", 0},
+    {"output", 'o', "FILE", 0, "Where to write what shows a finding (default: stress-<seed>-<number>.rsq)", 0},
+    {0},
+};
+
+static error_t parse(int key, char *argument, struct argp_state *state) {
+    struct arguments *arguments = state->input;
+    switch (key) {
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &arguments->qemu;
+        return 0;
+    case OPTION_MODE:
+        if (strcmp(argument, "sequences") != 0 && strcmp(argument, "registers") != 0)
+            argp_error(state, "--mode: expected sequences or registers, found '%s'", argument);
+        arguments->mode = argument;
+        return 0;
+    case OPTION_SEED:
+        arguments->seed = option_number(argument, "seed", 0, INT64_MAX, state);
+        return 0;
+    case OPTION_OPS:
+        arguments->ops = option_number(argument, "ops", 1, UINT32_MAX, state);
+        return 0;
+    case OPTION_SECONDS:
+        arguments->seconds = option_number(argument, "seconds", 1, UINT32_MAX, state);
+        return 0;
+    case OPTION_LENGTH:
+        arguments->length = option_number(argument, "length", 1, LENGTH_MAX, state);
+        return 0;
+    case OPTION_VICTIMS:
+        arguments->victims = true;
+        return 0;
+    case 'o':
+        arguments->output = argument;
+        return 0;
+    case ARGP_KEY_ARG:
+        argp_error(state, "unexpected argument '%s'", argument);
+        return 0;
+    case ARGP_KEY_END:
+        if (!arguments->qemu.on)
+            argp_error(state, "only a booted kernel can be stressed: --on=qemu");
+        return 0;
+    }
+    return ARGP_ERR_UNKNOWN;
+}
+
+static const struct argp_child children[] = {{&qemu_options_parser, 0, "The virtual machine:", 0}, {0}};
+
+static const struct argp parser = {
+    options,
+    parse,
+    NULL,
+    "Stresses a booted kernel with operations that the root task makes up and judges on the machine itself.\v"
+    "A machine that a sequence has taken out of its boot state for good is booted again. "
+    "Exit status: 0 all agree, 1 a finding, 2 bad input or usage.",
+    children,
+    NULL,
+    NULL};
+
+/* ---- one session ---- */
+
+struct session {
+    const struct arguments *arguments;
+    struct qemu *qemu;
+    struct progress progress;
+    uint64_t operations, calls, probes, sequences, boots;
+    uint64_t number;                    /* of the sequence in progress */
+    int64_t started, boot_milliseconds; /* all boots, each up to its first sequence */
+    char signature[HARNESS_SIGNATURE_MAX], report[HARNESS_REPORT_MAX];
+    char *sequence; /* what shows the finding, as text; or NULL */
+    char *block;    /* that is being read: into `sequence` or `report`; or NULL */
+    size_t block_size;
+};
+
+enum { SEQUENCE_TEXT_MAX = SEQ_MAX_OPS * SEQ_TEXT_MAX };
+
+static const char *after(const char *line, const char *word) {
+    size_t length = strlen(word);
+    return strncmp(line, word, length) == 0 ? line + length : NULL;
+}
+
+static uint64_t value_of(const char *line, const char *key) {
+    const char *at = strstr(line, key);
+    return at ? strtoull(at + strlen(key), NULL, 10) : 0;
+}
+
+static bool take_block(struct session *session, const char *line) {
+    if (!session->block)
+        return false;
+    size_t length = strlen(session->block);
+    if (strcmp(line, PROTOCOL_CLOSE) == 0)
+        session->block = NULL;
+    else
+        snprintf(session->block + length, session->block_size - length, "%s\n", line);
+    return true;
+}
+
+static void begin_block(struct session *session, char *block, size_t size) {
+    block[0] = '\0';
+    session->block = block;
+    session->block_size = size;
+}
+
+static void count(struct session *session, const char *rest) {
+    session->operations += value_of(rest, "executed=");
+    session->probes += value_of(rest, "probes=");
+    session->sequences++;
+}
+
+static void take_line(struct session *session, const char *line) {
+    const char *rest;
+    if (take_block(session, line))
+        return;
+    if ((rest = after(line, PROTOCOL_BEGIN))) {
+        session->number = strtoull(rest, NULL, 10);
+        progress_set(&session->progress, "%" PRIu64 " operations", session->operations);
+    } else if ((rest = after(line, PROTOCOL_AGREE))) {
+        count(session, rest);
+    } else if ((rest = after(line, PROTOCOL_FINDING))) {
+        const char *probes = strstr(rest, "probes="), *signature = probes ? strchr(probes, ' ') : NULL;
+        count(session, rest);
+        snprintf(session->signature, sizeof session->signature, "%s", signature ? signature + 1 : "?");
+    } else if ((rest = after(line, "panic: "))) {
+        snprintf(session->signature, sizeof session->signature, "panic: %.180s", rest);
+    } else if ((rest = after(line, PROTOCOL_CALLS))) {
+        session->calls += strtoull(rest, NULL, 10);
+    } else if (strcmp(line, PROTOCOL_REPORT) == 0) {
+        begin_block(session, session->report, sizeof session->report);
+    } else if (strcmp(line, PROTOCOL_SEQUENCE) == 0) {
+        session->sequence = session->sequence ? session->sequence : allocate(SEQUENCE_TEXT_MAX);
+        begin_block(session, session->sequence, SEQUENCE_TEXT_MAX);
+    }
+}
+
+static uint64_t done_so_far(const struct session *session) {
+    bool registers = strcmp(session->arguments->mode, "registers") == 0;
+    return registers ? session->calls : session->operations;
+}
+
+static void make_command(const struct session *session, uint64_t first, bool dump, char command[COMMAND_MAX]) {
+    const struct arguments *arguments = session->arguments;
+    uint64_t left = arguments->ops ? arguments->ops - done_so_far(session) : 0;
+    bool registers = strcmp(arguments->mode, "registers") == 0;
+    snprintf(command, COMMAND_MAX,
+             "%s seed=%" PRIu64 " first=%" PRIu64 " ops=%" PRIu64 " length=%" PRIu64 " victims=%d dump=%d",
+             registers ? "raw" : "stress", arguments->seed, first, left, arguments->length, arguments->victims, dump);
+}
+
+static bool is_over(const struct session *session) {
+    const struct arguments *arguments = session->arguments;
+    bool enough = arguments->ops && done_so_far(session) >= arguments->ops;
+    return enough ||
+           (arguments->seconds && now_milliseconds() - session->started >= (int64_t)arguments->seconds * 1000);
+}
+
+static void boot(struct session *session, uint64_t first, bool dump) {
+    char command[COMMAND_MAX];
+    uint32_t cpus = session->arguments->qemu.cpus ? session->arguments->qemu.cpus : 1;
+    int64_t started = now_milliseconds();
+    make_command(session, first, dump, command);
+    qemu_start(session->qemu, command, NULL, 0, cpus, dump);
+    const char *line = qemu_line(session->qemu);
+    while (line && !after(line, PROTOCOL_HELLO))
+        line = qemu_line(session->qemu);
+    session->boots += !dump;
+    session->boot_milliseconds += dump ? 0 : now_milliseconds() - started;
+}
+
+/* How the machine ended that was not asked to. */
+static void sign_death(struct session *session, enum qemu_end end, const char *how) {
+    if (!session->signature[0])
+        snprintf(session->signature, sizeof session->signature, "the machine ended: %.40s", how);
+    if (end == QEMU_HUNG)
+        snprintf(session->signature, sizeof session->signature, "no line for %u s", session->arguments->qemu.timeout);
+}
+
+/* Boots once. True: the kernel was found out. */
+static bool stress_once(struct session *session, uint64_t first) {
+    const char *line = "";
+    char how[64];
+    int status;
+    boot(session, first, false);
+    while (!is_over(session) && (line = qemu_line(session->qemu)))
+        take_line(session, line);
+    if (line) {
+        qemu_kill(session->qemu);
+        return false;
+    }
+    enum qemu_end end = qemu_end(session->qemu, &status, how);
+    if (end == QEMU_EXITED && (status == ROOT_DONE || status == ROOT_AGAIN || status == ROOT_TOO_LARGE))
+        return false;
+    sign_death(session, end, how);
+    return true;
+}
+
+/* ---- findings ---- */
+
+/* The sequence that a machine died of: another makes it again, and only prints it. */
+static void fetch_sequence(struct session *session) {
+    char how[64];
+    int status;
+    boot(session, session->number, true);
+    for (const char *line = qemu_line(session->qemu); line; line = qemu_line(session->qemu))
+        take_line(session, line);
+    qemu_end(session->qemu, &status, how);
+}
+
+/* Whether, and how, it shows when it is replayed alone. */
+static void try_again(struct session *session, const char *path) {
+    struct seq seq;
+    if (!sequence_load(&seq, path, NULL))
+        return;
+    struct qemu_job job = {.seq = &seq};
+    qemu_replay(session->qemu, &job, 1, session->arguments->seed);
+    if (job.outcome.verdict == HARNESS_FINDING)
+        printf("replayed: %s\nrun again: rescind run --on=qemu --machine=%s --cpu=%s --seed=%" PRIu64 "%s %s\n",
+               job.outcome.signature, session->arguments->qemu.machine, session->arguments->qemu.cpu,
+               session->arguments->seed, session->arguments->qemu.threads ? " --threads" : "", path);
+    else
+        printf("replayed alone it does not show\n");
+    if (job.runs)
+        printf("showed in %u of %u further runs\n", job.shown, job.runs);
+    sequence_free(&seq);
+}
+
+static bool report_finding(struct session *session) {
+    const struct arguments *arguments = session->arguments;
+    char path[64];
+    snprintf(path, sizeof path, "stress-%" PRIu64 "-%" PRIu64 ".rsq", arguments->seed, session->number);
+    const char *output = arguments->output ? arguments->output : path;
+    printf("FINDING %s\n%s", session->signature, session->report);
+    printf("in sequence %" PRIu64 " of seed %" PRIu64 "\n", session->number, arguments->seed);
+    if (!session->sequence && strcmp(arguments->mode, "sequences") == 0)
+        fetch_sequence(session);
+    if (!session->sequence)
+        return true;
+    if (!file_replace(output, session->sequence, strlen(session->sequence)))
+        return false;
+    printf("written: %s\n", output);
+    try_again(session, output);
+    return true;
+}
+
+/* ---- all ---- */
+
+static double processor_seconds(void) {
+    struct rusage usage;
+    getrusage(RUSAGE_CHILDREN, &usage);
+    return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+           (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
+}
+
+static void print_counts(const struct session *session) {
+    double seconds = (double)(now_milliseconds() - session->started) / 1000, processor = processor_seconds();
+    printf("%" PRIu64 " operations in %" PRIu64 " sequences, %" PRIu64 " probes (%.1f an operation)",
+           session->operations, session->sequences, session->probes,
+           session->operations ? (double)session->probes / (double)session->operations : 0);
+    if (session->calls)
+        printf(", %" PRIu64 " calls with any registers", session->calls);
+    printf("; %" PRIu64 " boots, seed %" PRIu64 "\n", session->boots, session->arguments->seed);
+    printf("%.1f s (%.1f s of the processor): %.0f operations a processor second; %.2f s from a start to the first "
+           "sequence\n",
+           seconds, processor, processor > 0 ? (double)session->operations / processor : 0,
+           session->boots ? (double)session->boot_milliseconds / 1000 / (double)session->boots : 0);
+}
+
+int command_stress(int argc, char **argv) {
+    struct arguments arguments = {.seed = fresh_seed(), .length = LENGTH_DEFAULT, .mode = "sequences"};
+    argp_parse(&parser, argc, argv, 0, NULL, &arguments);
+    if (!arguments.ops && !arguments.seconds)
+        arguments.seconds = SECONDS_DEFAULT;
+    struct session *session = allocate(sizeof *session);
+    memset(session, 0, sizeof *session);
+    session->arguments = &arguments;
+    session->qemu = allocate(sizeof *session->qemu);
+    progress_start(&session->progress);
+    qemu_open(session->qemu, &arguments.qemu, &session->progress);
+    session->started = now_milliseconds();
+    bool found = false;
+    for (uint64_t first = 0; !found && !is_over(session); first = session->number + 1)
+        found = stress_once(session, first);
+    progress_hide(&session->progress);
+    print_counts(session);
+    int status = !found ? EXIT_AGREE : report_finding(session) ? EXIT_FINDING : EXIT_BAD;
+    qemu_close(session->qemu);
+    free(session->sequence);
+    free(session->qemu);
+    free(session);
+    return status;
+}

@@ -1,0 +1,154 @@
+"""The booted kernel judged by the root task: `rescind run --on=qemu` gives the verdicts of the host, twice the same to the last
+byte, and finds what is wrong with kernels that have a fault; `rescind stress` likewise.
+
+The arguments are the path of the `rescind` command and the directory with the programs. With --all the corpus is run on
+every kind of machine.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+SKIPPED = 77
+AGREE, FINDING, BAD = 0, 1, 2
+SEVERAL_CPUS = "corpus/scenarios/tlb-two-cpus.rsq"
+bad = 0
+
+
+def check(name, holds, output=""):
+    global bad
+    print(f"{'ok    ' if holds else 'FAILED'}  {name}", flush=True)
+    if not holds:
+        bad += 1
+        print(output)
+
+
+def run(rescind, *arguments, **options):
+    return subprocess.run([rescind, *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          errors="replace", **options)
+
+
+def verdicts(rescind, *arguments):
+    """By path. A line that is no verdict is none."""
+    done = run(rescind, "run", "--json", "--timeout=60", *arguments)
+    rows = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    return {row["path"]: row for row in rows}
+
+
+def signatures(rescind, kernel, *files):
+    rows = verdicts(rescind, "--on=qemu", f"--kernel={kernel}", *files)
+    return [row["signature"] for row in rows.values()]
+
+
+def try_corpus(rescind, everywhere):
+    host = {path: row["verdict"] for path, row in verdicts(rescind, "corpus").items()}
+    machines = [("q35", "max", None)]
+    if everywhere:
+        machines = [(machine, cpu, cpus) for machine in ("pc", "q35") for cpu in ("max", "qemu64") for cpus in (None, 1, 4)]
+    for machine, cpu, cpus in machines:
+        rows = verdicts(rescind, "--on=qemu", f"--machine={machine}", f"--cpu={cpu}",
+                        *([f"--smp={cpus}"] if cpus else []), "corpus")
+        differing = [f"{path}: {host[path]}, on the machine {rows.get(path)}" for path in host
+                     if path not in rows or rows[path]["verdict"] != host[path]]
+        check(f"corpus, {len(host)} files, {machine} {cpu} {cpus or 'as many as files say'} CPUs: as on the host",
+              len(host) > 100 and not differing, "\n".join(differing))
+    several = [path for path in host if "# cpus:" in Path(path).read_text()]
+    rows = verdicts(rescind, "--on=qemu", "--smp=1", *several)
+    check(f"{len(several)} files about several CPUs, with one: as on the host",
+          several and all(rows[path]["verdict"] == host[path] for path in several), json.dumps(rows))
+
+
+def try_repeatable(rescind, work):
+    for cpus, files in ((1, ["corpus/scenarios"]), (2, [SEVERAL_CPUS])):
+        logs = []
+        for name in ("one", "other"):
+            log = work / f"{name}-{cpus}"
+            run(rescind, "run", "--on=qemu", "--timeout=60", f"--smp={cpus}", f"--log={log}", *files)
+            logs.append(log.read_bytes())
+        check(f"two runs with {cpus} CPUs say the same, byte by byte", logs[0] == logs[1] and b"done " in logs[0],
+              f"{logs[0]!r}\n{logs[1]!r}")
+
+
+def try_faults(rescind, programs):
+    for fault, files, expected in (
+        ("M1-other-cpus-not-asked", [SEVERAL_CPUS], "O6.tlb/"),
+        ("M5-ports-of-the-last-pd", ["corpus/scenarios/ports-driver.rsq"], "O2.over-revoke/delegate.phys.cap/pio/missing"),
+        ("M6-dead-pd-runs-on", ["corpus/scenarios/tlb-destroy-running.rsq"], "O11.assert/"),
+    ):
+        found = signatures(rescind, programs / f"{fault}.elf", *files)
+        check(f"{fault}: {found[0] if found else 'nothing'}", all(name and name.startswith(expected) for name in found)
+              and found, str(found))
+    files = sorted(map(str, Path("corpus/scenarios").glob("p*.rsq"))) + sorted(map(str, Path("corpus/scenarios").glob("q*.rsq")))
+    rows = verdicts(rescind, "--on=qemu", f"--kernel={programs / 'M5-ports-of-the-last-pd.elf'}", *files)
+    agreed = [row["verdict"] == "agree" for row in rows.values()]
+    check("after a finding, the rest goes on", len(agreed) == len(files) and any(agreed) and not all(agreed), json.dumps(rows))
+
+
+def try_stress(rescind, programs, work):
+    sound = run(rescind, "stress", "--on=qemu", "--ops=2000", "--seed=1", "--smp=2", "--victims")
+    check("stress: the kernel agrees", sound.returncode == AGREE and " operations in " in sound.stdout, sound.stdout)
+    found = run(rescind, "stress", "--on=qemu", "--ops=20000", "--seed=1", "--smp=2", "-o", work / "found.rsq",
+                f"--kernel={programs / 'M3-flush-without-reload.elf'}")
+    check("stress: a finding, which shows again", found.returncode == FINDING and "\nreplayed: O6.tlb/" in found.stdout,
+          found.stdout)
+    registers = run(rescind, "stress", "--on=qemu", "--mode=registers", "--ops=5000", "--seed=1")
+    check("stress: any registers", registers.returncode == AGREE and "5000 calls" in registers.stdout, registers.stdout)
+    privileged = run(rescind, "stress", "--on=qemu", "--mode=registers", "--ops=50000", "--seed=1",
+                     f"--kernel={programs / 'M7-privileged-by-any.elf'}")
+    check("stress: what is for the root task alone", privileged.returncode == FINDING, privileged.stdout)
+
+
+def try_deaths(rescind, work):
+    """Machines that end as they should not: a stand-in for QEMU says what such a machine would."""
+    for name, script, expected in (
+        ("silence", "sleep 60", "O10.progress/boot/watchdog"),
+        ("a hang", "echo begin 0; echo op 3 lookup; exec sleep 60", "O10.progress/lookup/watchdog"),
+        ("a triple fault", "echo begin 0; echo op 3 lookup; exit 0", "O11.machine/lookup/triple-fault"),
+        ("a panic", "echo begin 0; echo op 3 lookup; echo 'panic: steps index_in: too many'; exit 247",
+         "O10.progress/lookup/index_in: too many"),
+        ("QEMU killed", "echo begin 0; echo op 3 lookup; kill -9 $$", "O11.machine/lookup/qemu ended by SIGKILL"),
+    ):
+        program = work / "qemu-system-x86_64"
+        program.write_text(f"#!/bin/sh\n{script}\n")
+        program.chmod(0o755)
+        done = run(rescind, "run", "--on=qemu", "--json", "--timeout=1", SEVERAL_CPUS,
+                   env={**os.environ, "PATH": f"{work}:{os.environ['PATH']}"})
+        program.unlink()
+        check(f"{name} is a finding", done.returncode == FINDING and expected in done.stdout, done.stdout)
+
+
+def try_refusals(rescind, programs, work):
+    missing = run(rescind, "run", "--on=qemu", SEVERAL_CPUS, env={**os.environ, "PATH": str(work)})
+    check("without QEMU, its package is named", missing.returncode == BAD and "qemu-system-x86" in missing.stdout,
+          missing.stdout)
+    strange = run(rescind, "run", "--on=qemu", "--machine=none-such", SEVERAL_CPUS)
+    check("a machine that QEMU does not know", strange.returncode == BAD and "unsupported machine" in strange.stdout, strange.stdout)
+    nothing = run(rescind, "run", "--on=qemu", f"--kernel={work / 'nothing'}", SEVERAL_CPUS)
+    check("a kernel that is not there", nothing.returncode == BAD and "nothing" in nothing.stdout, nothing.stdout)
+    dead = verdicts(rescind, "--on=qemu", "--cpu=qemu64,-nx", SEVERAL_CPUS)
+    check("a kernel that does not boot", [row["signature"] for row in dead.values()] ==
+          ["O11.assert/boot/boot_entry: the CPU has no-execute pages"], json.dumps(dead))
+
+
+def main():
+    rescind, programs = sys.argv[1], Path(sys.argv[2])
+    everywhere = "--all" in sys.argv[3:]
+    if subprocess.run(["which", "qemu-system-x86_64"], stdout=subprocess.DEVNULL).returncode != 0:
+        print("skipped: qemu-system-x86_64 is not installed (package qemu-system-x86)")
+        return SKIPPED
+    with tempfile.TemporaryDirectory() as name:
+        work = Path(name)
+        try_corpus(rescind, everywhere)
+        try_repeatable(rescind, work)
+        try_faults(rescind, programs)
+        try_stress(rescind, programs, work)
+        try_deaths(rescind, work)
+        try_refusals(rescind, programs, work)
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
