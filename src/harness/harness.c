@@ -196,17 +196,21 @@ static uint64_t scramble(uint64_t x) {
     return x ^ (x >> 31);
 }
 
+static void note_seen(struct harness *harness, const char *seen) {
+    if (!seen)
+        return;
+    note(harness, FLAW_LOG, ORACLE_NONE, harness->step.call.kind, 0);
+    harness->finding.seen = seen;
+}
+
 static void compare(struct harness *harness) {
     bool by_chance = scramble(harness->options->seed + harness->tick++) % FULL_COMPARISON_IN == 0;
     if (harness->mode == HARNESS_OFF || (harness->teardown && harness->mode == HARNESS_LOG))
         return;
     const char *seen = harness->mode == HARNESS_LOG ? compare_log(harness) : NULL;
-    if (seen) {
-        note(harness, FLAW_LOG, ORACLE_NONE, harness->step.call.kind, 0);
-        harness->finding.seen = seen;
-    } else if (harness->mode == HARNESS_FULL || by_chance) {
+    note_seen(harness, seen);
+    if (!seen && (harness->mode == HARNESS_FULL || by_chance))
         compare_full(harness);
-    }
 }
 
 static void notify(struct harness *harness) {
@@ -388,7 +392,9 @@ static enum harness_verdict tear_down(struct harness *harness) {
     if (verdict != HARNESS_AGREE)
         return verdict;
     harness->finding = (struct finding){.flaw = FLAW_NONE};
-    if (harness->mode != HARNESS_OFF)
+    if (harness->mode == HARNESS_LOG)
+        note_seen(harness, compare_torn_down(harness));
+    else if (harness->mode == HARNESS_FULL)
         compare_full(harness);
     judge_empty(harness);
     return judge(harness);
@@ -437,7 +443,7 @@ static enum harness_verdict run_all(struct harness *harness, const struct seq *s
     harness->index = seq->count;
     harness->finding = (struct finding){.flaw = FLAW_NONE};
     if (harness->mode == HARNESS_LOG)
-        compare_full(harness);
+        note_seen(harness, compare_log_end(harness));
     verdict = judge(harness);
     if (verdict != HARNESS_AGREE) {
         harness->index = seq->count ? seq->count - 1 : 0;

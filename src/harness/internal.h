@@ -250,6 +250,11 @@ void compare_log_start(struct harness *harness);
  * signature). Without a difference found by compare_full that is a mistake of the log or of the comparison. */
 const char *compare_log(struct harness *harness);
 
+/* The same after the last operation, and after tear-down: looks at everything, not only at what the log tells. What
+ * compare_full can name it can see, but for chance. */
+const char *compare_log_end(struct harness *harness);
+const char *compare_torn_down(struct harness *harness);
+
 /* ---- signature.c ---- */
 
 const struct flaw_info *flaw_info(enum flaw flaw);

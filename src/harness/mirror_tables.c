@@ -24,7 +24,7 @@ static struct mirror_table *table_in(const struct mirror *mirror, uint64_t frame
 /* The linked table in that frame, or NULL. */
 static struct mirror_table *linked_table(const struct mirror *mirror, uint64_t frame) {
     struct mirror_table *table = table_in(mirror, frame);
-    return table->run == mirror->run && table->frame == frame ? table : NULL;
+    return table->run == mirror->table_run && table->frame == frame ? table : NULL;
 }
 
 static uint64_t unit_at(const struct mirror *mirror, const struct mirror_table *table, uint32_t index) {
@@ -53,14 +53,14 @@ static enum walk_what decode_entry(struct mirror *mirror, const struct mirror_ta
 static struct mirror_table *link_table(struct mirror *mirror, uint64_t frame, struct mirror_table *parent, uint32_t pd,
                                        uint64_t unit, unsigned level) {
     struct mirror_table *table = table_in(mirror, frame);
-    if (table->run == mirror->run || !mirror->target->table(frame << FRAME_SHIFT)) {
+    if (table->run == mirror->table_run || !mirror->target->table(frame << FRAME_SHIFT)) {
         mirror->lost = true;
         return NULL;
     }
     *table = (struct mirror_table){
         .frame = frame,
         .unit = unit,
-        .run = mirror->run,
+        .run = mirror->table_run,
         .linked = mirror->operation,
         .pd = pd,
         .parent = parent ? (uint32_t)(parent - mirror->table) : RESCIND_NONE,
@@ -173,7 +173,7 @@ static void follow_store(struct mirror *mirror, struct mirror_table *table, uint
 static void finish(struct mirror *mirror, struct pending *pending) {
     for (uint32_t i = 0; i < pending->links && !mirror->lost; i++) {
         struct mirror_table *parent = &mirror->table[pending->link[i].parent];
-        struct mirror_table *table = parent->run == mirror->run
+        struct mirror_table *table = parent->run == mirror->table_run
                                          ? link_table(mirror, pending->link[i].frame, parent, parent->pd,
                                                       pending->link[i].unit, parent->level - 1u)
                                          : NULL;
@@ -181,7 +181,7 @@ static void finish(struct mirror *mirror, struct pending *pending) {
             enter_table(mirror, table);
     }
     for (uint32_t i = 0; i < pending->emptieds && !mirror->lost; i++) {
-        if (pending->emptied[i]->run == mirror->run && !pending->emptied[i]->used)
+        if (pending->emptied[i]->run == mirror->table_run && !pending->emptied[i]->used)
             mirror_see(mirror, "empty-table");
     }
 }
@@ -226,20 +226,35 @@ static uint64_t hash_bitmap(const struct mirror *mirror, uint32_t id, const uint
     return sum;
 }
 
-void mirror_add_pd(struct mirror *mirror, uint32_t pd, const struct rescind_pd_view *view, uint32_t id) {
-    uint64_t ports = view->ports ? hash_bitmap(mirror, id, view->ports) : 0;
-    mirror->pd[pd] = (struct mirror_pd){.run = mirror->run,
-                                        .root = {RESCIND_NONE, RESCIND_NONE, RESCIND_NONE},
-                                        .since = mirror->operation,
-                                        .root_table = view->root_table,
-                                        .ports = ports,
-                                        .id = id};
-    mirror->pds++;
-    mirror->hardware += ports;
+/* The page tables and the port bitmap of a PD, as they are. */
+static void enter_pd(struct mirror *mirror, uint32_t pd, const struct rescind_pd_view *view) {
+    struct mirror_pd *known = &mirror->pd[pd];
+    known->root_table = view->root_table;
+    known->tables = 0;
+    known->ports = view->ports ? hash_bitmap(mirror, known->id, view->ports) : 0;
+    mirror->hardware += known->ports;
     struct mirror_table *root =
         link_table(mirror, view->root_table >> FRAME_SHIFT, NULL, pd, 0, mirror->target->geometry.levels - 1u);
     if (root)
         enter_table(mirror, root);
+}
+
+void mirror_retake_tables(struct mirror *mirror) {
+    struct rescind_pd_view view;
+    mirror->table_run++;
+    mirror->tables = 0;
+    mirror->hardware = 0;
+    for (uint32_t pd = 0; pd < mirror->target->pd_limit; pd++) {
+        if (mirror_alive(mirror, pd) && mirror->target->pd(pd, &view))
+            enter_pd(mirror, pd, &view);
+    }
+}
+
+void mirror_add_pd(struct mirror *mirror, uint32_t pd, const struct rescind_pd_view *view, uint32_t id) {
+    mirror->pd[pd] = (struct mirror_pd){
+        .run = mirror->run, .root = {RESCIND_NONE, RESCIND_NONE, RESCIND_NONE}, .since = mirror->operation, .id = id};
+    mirror->pds++;
+    enter_pd(mirror, pd, view);
     mirror_touch(mirror, pd);
 }
 
