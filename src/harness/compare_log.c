@@ -126,8 +126,9 @@ static void follow_deaths(struct harness *harness, const struct rescind_log *log
     }
 }
 
-static void detect(struct harness *harness, const struct rescind_log *log) {
+static void detect(struct harness *harness) {
     struct mirror *mirror = &harness->mirror;
+    const struct rescind_log *log = &harness->log;
     follow_births(harness, log);
     for (uint32_t i = 0; i < log->node_count; i++)
         mirror_update_node(mirror, log->nodes[i].node);
@@ -145,14 +146,13 @@ static void detect(struct harness *harness, const struct rescind_log *log) {
 }
 
 const char *compare_log(struct harness *harness) {
-    struct rescind_log log;
-    harness->target->log(&log);
-    if (!log.overflow) {
+    const struct rescind_log *log = &harness->log;
+    if (!log->overflow) {
         mirror_next(&harness->mirror);
-        detect(harness, &log);
+        detect(harness);
     }
-    if (!log.overflow && !harness->mirror.lost) {
-        if (log.cached)
+    if (!log->overflow && !harness->mirror.lost) {
+        if (log->cached)
             compare_cpus(harness);
         return harness->mirror.seen;
     }

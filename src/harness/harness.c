@@ -133,6 +133,7 @@ static void body_call(void *argument) {
     target->call(body->harness->step.cpu, body->pd, body->word);
 }
 
+/* A part of a run is entered as a whole: to be ready for a stop costs as much as some operations do. */
 bool harness_enter_target(struct harness *harness, void (*body)(void *argument), void *argument) {
     static const enum flaw flaw_of[] = {
         [RESCIND_STOP_ASSERT] = FLAW_ASSERT,
@@ -142,7 +143,14 @@ bool harness_enter_target(struct harness *harness, void (*body)(void *argument),
     };
     enum rescind_stop why = RESCIND_STOP_ASSERT;
     const char *text = "", *function = "";
-    if (harness->enter(harness->enter_context, body, argument, &why, &text, &function))
+    if (harness->entered) {
+        body(argument);
+        return true;
+    }
+    harness->entered = true;
+    bool returned = harness->enter(harness->enter_context, body, argument, &why, &text, &function);
+    harness->entered = false;
+    if (returned)
         return true;
     note(harness, flaw_of[why], ORACLE_NONE, harness->step.call.kind, 0);
     harness->finding.text = text;
@@ -268,6 +276,7 @@ static enum harness_verdict perform_call(struct harness *harness) {
     }
     if (commit(harness) == HARNESS_TOO_LARGE)
         return HARNESS_TOO_LARGE;
+    harness->target->log(&harness->log);
     bind_changes(harness);
     ledger_expect(harness);
     notify(harness);
@@ -429,14 +438,31 @@ enum harness_verdict start(struct harness *harness, const struct seq *seq) {
     return judge(harness);
 }
 
-static enum harness_verdict run_all(struct harness *harness, const struct seq *seq) {
+/* A part of a run, in which the kernel may stop. */
+struct part {
+    struct harness *harness;
+    const struct seq *seq;
+    enum harness_verdict (*run)(struct harness *harness, const struct seq *seq);
+    enum harness_verdict verdict;
+};
+
+static void body_part(void *argument) {
+    struct part *part = argument;
+    part->verdict = part->run(part->harness, part->seq);
+}
+
+static enum harness_verdict run_part(struct harness *harness, const struct seq *seq,
+                                     enum harness_verdict (*run)(struct harness *harness, const struct seq *seq)) {
+    struct part part = {.harness = harness, .seq = seq, .run = run};
+    return harness_enter_target(harness, body_part, &part) ? part.verdict : judge(harness);
+}
+
+static enum harness_verdict run_operations(struct harness *harness, const struct seq *seq) {
     enum harness_verdict verdict = start(harness, seq);
-    harness->outcome->executed = harness->outcome->changed_operations = 0;
-    harness->outcome->changed_units = 0;
     for (uint32_t i = 0; i < seq->count && verdict == HARNESS_AGREE; i++) {
         harness->index = i;
-        verdict = perform(harness, &seq->op[i], harness->id_of_name[seq->op[i].caller]);
         harness->outcome->executed++;
+        verdict = perform(harness, &seq->op[i], harness->id_of_name[seq->op[i].caller]);
     }
     if (verdict != HARNESS_AGREE)
         return verdict;
@@ -445,14 +471,26 @@ static enum harness_verdict run_all(struct harness *harness, const struct seq *s
     if (harness->mode == HARNESS_LOG)
         note_seen(harness, compare_log_end(harness));
     verdict = judge(harness);
-    if (verdict != HARNESS_AGREE) {
+    if (verdict != HARNESS_AGREE)
         harness->index = seq->count ? seq->count - 1 : 0;
+    return verdict;
+}
+
+static enum harness_verdict run_tear_down(struct harness *harness, const struct seq *seq) {
+    (void)seq;
+    return tear_down(harness);
+}
+
+static enum harness_verdict run_all(struct harness *harness, const struct seq *seq) {
+    harness->outcome->executed = harness->outcome->changed_operations = 0;
+    harness->outcome->changed_units = 0;
+    enum harness_verdict verdict = run_part(harness, seq, run_operations);
+    if (verdict != HARNESS_AGREE)
         return verdict;
-    }
     harness->called = HARNESS_AGREE;
     if (harness->options->on_end)
         harness->options->on_end(harness->options->context);
-    return harness->called == HARNESS_AGREE ? tear_down(harness) : harness->called;
+    return harness->called == HARNESS_AGREE ? run_part(harness, seq, run_tear_down) : harness->called;
 }
 
 static void run_in(struct harness *harness, const struct seq *seq, enum harness_compare mode,

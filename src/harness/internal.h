@@ -152,11 +152,13 @@ struct harness {
     uint32_t index;              /* of the operation */
     uint64_t tick;               /* for the choice of full comparisons */
     uint8_t failing;             /* the allocation of the next call that fails, or 0 */
+    bool entered; /* the kernel may stop: some caller of ours is ready for it */
     bool teardown, committed;
     uint32_t past_count; /* operations in `past`, since the start of the sequence */
 
     struct harness_step step; /* the operation in progress */
     uint64_t word[ABI_WORDS]; /* registers on return */
+    struct rescind_log log;   /* of it */
     struct oracle_result result;
     struct past_step past[HISTORY];
 
