@@ -228,7 +228,7 @@ static void detect_unlogged(struct harness *harness) {
     }
     if (totals.parented != totals.listed)
         mirror_see(mirror, "children");
-    mirror_retake_tables(mirror);
+    mirror_check_tables(mirror);
 }
 
 /* Everything that no log tells, or that a log may have left out. */

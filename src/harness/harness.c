@@ -50,6 +50,7 @@ static struct harness *lay_out(struct arena *arena, const struct rescind_target 
     out->object_id_of = take(arena, target->object_limit * sizeof(uint32_t));
     out->mirror.node = take(arena, (target->node_limit + 1) * sizeof(struct mirror_node));
     out->mirror.table = take(arena, slots * sizeof(struct mirror_table));
+    out->mirror.linked = take(arena, slots * sizeof(uint32_t));
     out->mirror.pd = take(arena, (target->pd_limit + 1) * sizeof(struct mirror_pd));
     out->mirror.touched = take(arena, (target->pd_limit + 1) * sizeof(uint32_t));
     return harness;

@@ -152,7 +152,7 @@ struct harness {
     uint32_t index;              /* of the operation */
     uint64_t tick;               /* for the choice of full comparisons */
     uint8_t failing;             /* the allocation of the next call that fails, or 0 */
-    bool entered; /* the kernel may stop: some caller of ours is ready for it */
+    bool entered;                /* the kernel may stop: some caller of ours is ready for it */
     bool teardown, committed;
     uint32_t past_count; /* operations in `past`, since the start of the sequence */
 
@@ -217,8 +217,9 @@ void compare_cpus(struct harness *harness);
 bool harness_enter_target(struct harness *harness, void (*body)(void *argument), void *argument);
 
 /* Records a difference unless a more telling one, or an equal earlier one, is known. */
-void note(struct harness *harness, enum flaw flaw, uint32_t pd, uint8_t kind, uint64_t unit);
-void note_number(struct harness *harness, enum flaw flaw, uint32_t pd, uint8_t kind, uint64_t expected, uint64_t found);
+__attribute__((cold)) void note(struct harness *harness, enum flaw flaw, uint32_t pd, uint8_t kind, uint64_t unit);
+__attribute__((cold)) void note_number(struct harness *harness, enum flaw flaw, uint32_t pd, uint8_t kind,
+                                       uint64_t expected, uint64_t found);
 
 static inline uint8_t space_log2(const struct harness *harness, uint32_t pd, uint8_t kind) {
     const struct oracle_geometry *geometry = &harness->geometry;

@@ -5,9 +5,13 @@
 
 #include "harness/mirror_hash.h"
 
+void mirror_see(struct mirror *mirror, const char *what) {
+    if (!mirror->seen)
+        mirror->seen = what;
+}
+
 void mirror_start(struct mirror *mirror) {
     mirror->run++;
-    mirror->table_run++;
     mirror->operation++;
     mirror->tables = mirror->charged = mirror->pds = mirror->touched_count = 0;
     mirror->units = mirror->wanted = mirror->hardware = mirror->links = mirror->quota = 0;
@@ -29,47 +33,14 @@ void mirror_next(struct mirror *mirror) {
 
 /* ---- links ---- */
 
-/*
- * A link of one end to the other is a product of three numbers: of the end that it leads from, of the one that it leads
- * to, and of what it belongs to (the list of a node's children, or the ordered index of a space). Each end takes all
- * links that it knows of together before it multiplies. What it leads from may be the head of a list or index; what it
- * leads to may be nothing, and then it is 0: no branches here, for which links there are cannot be predicted.
- */
-static const uint64_t head = UINT64_C(0xd6e8feb86659fd93);
-
-/* None: 0. */
-static inline uint64_t number_of(uint32_t node) {
-    uint64_t x = (uint64_t)(node + 1) * ORACLE_KEY_UNIT;
-    return (x ^ x >> 32) * ORACLE_KEY_RESOURCE;
-}
-
-/* None: the head. */
-static inline uint64_t link_from(uint32_t node) {
-    return number_of(node) + head;
-}
-
-static inline uint64_t link_to(uint32_t node) {
-    uint64_t x = number_of(node);
-    return x << 23 | x >> 41;
-}
-
-/* None: 0. A node without a parent is in no list. */
-static inline uint64_t list_of(uint32_t parent) {
-    uint64_t x = number_of(parent);
-    return x << 47 | x >> 17;
-}
-
-static inline uint64_t index_of(uint32_t pd, unsigned kind) {
-    return number_of(pd * ABI_KINDS + kind) ^ head;
-}
-
 /* What a node says of its links: those that it has to others count up, those that others must have to it count down. */
 static inline uint64_t hash_links(uint32_t node, uint32_t pd, const struct rescind_node_view *view) {
-    uint64_t list = list_of(view->parent), index = index_of(pd, view->kind);
+    uint64_t list = hash_list(view->parent), index = hash_index(pd, view->kind);
     uint64_t leads_to =
-        list * link_to(view->next_sibling) + index * (link_to(view->tree_left) + link_to(view->tree_right));
-    uint64_t hangs_from = list * link_from(view->previous_sibling) + index * link_from(view->tree_parent);
-    return link_from(node) * leads_to + list_of(node) * link_to(view->first_child) * head - link_to(node) * hangs_from;
+        list * hash_to(view->next_sibling) + index * (hash_to(view->tree_left) + hash_to(view->tree_right));
+    uint64_t hangs_from = list * hash_from(view->previous_sibling) + index * hash_from(view->tree_parent);
+    return hash_from(node) * leads_to + hash_list(node) * hash_to(view->first_child) * hash_head -
+           hash_to(node) * hangs_from;
 }
 
 void mirror_set_roots(struct mirror *mirror, uint32_t slot, const uint32_t root[ABI_KINDS]) {
@@ -79,7 +50,7 @@ void mirror_set_roots(struct mirror *mirror, uint32_t slot, const uint32_t root[
           (root[ABI_OBJ] ^ pd->root[ABI_OBJ])))
         return;
     for (unsigned kind = 0; kind < ABI_KINDS; kind++)
-        sum += index_of(slot, kind) * link_to(root[kind]) * head;
+        sum += hash_index(slot, kind) * hash_to(root[kind]) * hash_head;
     mirror->links += sum - pd->roots;
     pd->roots = sum;
     __builtin_memcpy(pd->root, root, sizeof(pd->root));

@@ -29,14 +29,17 @@ struct mirror_node {
  * slots. */
 struct mirror_table {
     uint64_t frame, unit;
-    uint64_t run;      /* linked since all tables were read in the run of that number */
-    uint64_t linked;   /* since the operation of that number */
-    uint64_t leaves;   /* what its entries add to the digest of the hardware form */
-    uint32_t pd;       /* slot */
-    uint32_t parent;   /* slot of the table that refers to it, or RESCIND_NONE */
-    uint32_t children; /* linked tables that it refers to */
-    uint32_t used;     /* entries that are not zero */
-    uint8_t level;
+    uint64_t run;        /* linked in the run of that number */
+    uint64_t linked;     /* since the operation of that number */
+    uint64_t leaves;     /* what its entries add to the digest of the hardware form */
+    uint64_t entries;    /* a digest of the entries as they are stored */
+    uint64_t key;        /* of its leaves, but for unit, frame and rights */
+    uint32_t pd;         /* slot */
+    uint32_t parent;     /* slot of the table that refers to it, or RESCIND_NONE */
+    uint32_t children;   /* linked tables that it refers to */
+    uint32_t used;       /* entries that are not zero */
+    uint32_t place;      /* in the list of linked tables */
+    uint8_t level, log2; /* an entry stands for 2^log2 units */
 };
 
 struct mirror_pd {
@@ -75,15 +78,16 @@ struct mirror {
     struct mirror_table *table; /* by slot */
     struct mirror_pd *pd;       /* by slot: the target's index; the last one is PHYS */
     uint32_t *touched;          /* slots of PDs */
+    uint32_t *linked;           /* slots of tables */
     uint32_t table_slots;       /* a power of two */
     uint32_t tables;            /* linked */
     uint32_t charged;           /* nodes */
     uint32_t pds;               /* alive, PHYS aside */
     uint32_t touched_count;
-    uint64_t run, table_run, operation; /* numbers; never 0 */
-    const char *seen;                   /* the first thing that cannot be right, or NULL */
-    bool taking;                        /* everything is looked at: nodes of PHYS, too, which never change after boot */
-    bool lost;                          /* something that the picture has no room for: only a full comparison will do */
+    uint64_t run, operation; /* numbers; never 0 */
+    const char *seen;        /* the first thing that cannot be right, or NULL */
+    bool taking;             /* everything is looked at: nodes of PHYS, too, which never change after boot */
+    bool lost;               /* something that the picture has no room for: only a full comparison will do */
 
     uint64_t units;    /* digest as in oracle.h of the mappings that the nodes stand for, those of PHYS aside */
     uint64_t wanted;   /* of the hardware form that the nodes call for */
@@ -105,10 +109,8 @@ static inline bool mirror_alive(const struct mirror *mirror, uint32_t slot) {
     return slot <= mirror->target->pd_limit && mirror->pd[slot].run == mirror->run;
 }
 
-static inline void mirror_see(struct mirror *mirror, const char *what) {
-    if (!mirror->seen)
-        mirror->seen = what;
-}
+/* Cold: what honest kernels do not come to stays out of the way of what they do. */
+__attribute__((cold)) void mirror_see(struct mirror *mirror, const char *what);
 
 /* Notes that a PD is to be looked at in this operation. */
 static inline void mirror_touch(struct mirror *mirror, uint32_t slot) {
@@ -151,8 +153,8 @@ void mirror_check_index(struct mirror *mirror, uint32_t slot, unsigned kind, str
 void mirror_keep_phys(struct mirror *mirror);
 bool mirror_take_phys(struct mirror *mirror);
 
-/* Without a log: reads all page tables and port bitmaps anew. */
-void mirror_retake_tables(struct mirror *mirror);
+/* Whether page tables and port bitmaps are what the log made of them. */
+void mirror_check_tables(struct mirror *mirror);
 
 /* Follows the stores of one operation to page tables and port bitmaps. */
 void mirror_update_tables(struct mirror *mirror, const struct rescind_store *stores, uint32_t count);
