@@ -11,14 +11,15 @@
 
 /* ---- PDs and accounts ---- */
 
-/* The PDs that the call named, whatever came of it, and the one that inherits from those that died. */
+/* The PDs that the call named, whatever came of it, and the one that inherits from those that died. The registers tell
+ * which selectors an operation has: the others hold what is none. */
 static void touch_named(struct harness *harness) {
-    const struct oracle_call *call = &harness->step.call;
-    const uint64_t selectors[] = {call->pd_selector, call->filter_selector};
+    uint32_t caller = harness->step.call.caller;
+    const uint64_t *word = harness->step.word_in;
     struct mirror *mirror = &harness->mirror;
-    mirror_touch(mirror, mirror_slot(mirror, kernel_pd(harness, call->caller)));
-    for (unsigned i = 0; i < 2; i++) {
-        const struct oracle_mapping *mapping = oracle_at(harness->oracle, call->caller, ABI_OBJ, selectors[i]);
+    mirror_touch(mirror, mirror_slot(mirror, kernel_pd(harness, caller)));
+    for (unsigned i = ABI_WORDS - 2; i < ABI_WORDS; i++) {
+        const struct oracle_mapping *mapping = oracle_at(harness->oracle, caller, ABI_OBJ, word[i]);
         if (mapping)
             mirror_touch(mirror, mirror_slot(mirror, kernel_pd(harness, (uint32_t)mapping->resource)));
     }
