@@ -515,6 +515,33 @@ static void test_fresh_lies_are_found_by_the_log(void **state) {
     }
 }
 
+/* After tear-down there is no log to follow: what is left is looked at as a whole. */
+static void test_lies_after_tear_down_are_found(void **state) {
+    static const struct lie left[] = {
+        {.pd = 0, .table = entry_not_present, .level = 3, .unit = 0x40},
+        {.pd = RESCIND_PD_PHYS, .node = node_rights, .unit = 0},
+        {.pd = RESCIND_PD_PHYS, .node = node_height, .unit = 0x80},
+        {.pd = RESCIND_PD_PHYS, .node = node_height, .unit = 0, .kind = ABI_PIO},
+        {.pd = 0, .view = view_table},
+        {.pd = 0, .view = view_reference},
+        {.usage = usage_nodes},
+    };
+    static struct harness_outcome full, log;
+    (void)state;
+    run_lie(NULL, whole_story, HARNESS_LOG, &log);
+    assert_int_equal(log.verdict, HARNESS_AGREE);
+    uint32_t last = liar.calls;
+    for (size_t i = 0; i < sizeof(left) / sizeof(*left); i++) {
+        struct lie lie = left[i];
+        lie.from = last;
+        run_lie(&lie, whole_story, HARNESS_FULL, &full);
+        run_lie(&lie, whole_story, HARNESS_LOG, &log);
+        assert_int_equal(full.verdict, HARNESS_FINDING);
+        assert_int_equal(log.verdict, HARNESS_FINDING);
+        assert_string_equal(log.signature, full.signature);
+    }
+}
+
 static void test_log_that_hides_changes(void **state) {
     static const struct lie no_nodes = {.from = CUT, .log = log_no_nodes};
     static const struct lie no_stores = {.from = 3, .log = log_no_stores};
@@ -830,6 +857,7 @@ int main(void) {
         cmocka_unit_test(test_honest_kernel_agrees),
         cmocka_unit_test(test_every_lie_is_found),
         cmocka_unit_test(test_fresh_lies_are_found_by_the_log),
+        cmocka_unit_test(test_lies_after_tear_down_are_found),
         cmocka_unit_test(test_log_that_hides_changes),
         cmocka_unit_test(test_overflowing_log_is_no_finding),
         cmocka_unit_test(test_overflow_with_parents_in_later_pds),
