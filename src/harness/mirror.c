@@ -87,7 +87,7 @@ static inline bool same_place(const struct rescind_node_view *was, const struct 
 }
 
 static inline bool same_view(const struct rescind_node_view *was, const struct rescind_node_view *is) {
-    return same_mapping(was, is) & same_place(was, is) &
+    return same_mapping(was, is) && same_place(was, is) &&
            !((was->first_child ^ is->first_child) | (was->next_sibling ^ is->next_sibling) |
              (was->previous_sibling ^ is->previous_sibling));
 }
