@@ -34,7 +34,8 @@ def make(preset, *targets, kernel=None, into=None, jobs=None):
     into = into or directory(preset)
     configure = ["cmake", "--preset", preset, "-B", str(into)]
     if kernel:
-        configure.append(f"-DRESCIND_KERNEL_DIR={kernel}")
+        # Such a build is linked many times, and each time is short.
+        configure += [f"-DRESCIND_KERNEL_DIR={kernel}", "-DRESCIND_LTO=OFF"]
     if not _is_configured(into):
         _run(configure)
     command = ["cmake", "--build", str(into)]

@@ -77,8 +77,9 @@ void bind_boot(struct harness *harness) {
 }
 
 /* Of what the log says came or went, the PD or object that is alive and not bound. RESCIND_NONE: there is none. */
-static uint32_t find_created(const struct harness *harness, const struct rescind_log *log, bool object) {
+static uint32_t find_created(const struct harness *harness, bool object) {
     const struct rescind_target *target = harness->target;
+    const struct rescind_log *log = &harness->log;
     uint32_t limit = object ? target->object_limit : target->pd_limit;
     uint32_t count = log->overflow ? limit : object ? log->object_count : log->pd_count;
     const uint32_t *listed = object ? log->objects : log->pds;
@@ -91,9 +92,9 @@ static uint32_t find_created(const struct harness *harness, const struct rescind
     return RESCIND_NONE;
 }
 
-static void bind_created(struct harness *harness, const struct rescind_log *log, uint32_t id) {
+static void bind_created(struct harness *harness, uint32_t id) {
     bool object = id & ORACLE_OBJECT;
-    uint32_t kernel = find_created(harness, log, object);
+    uint32_t kernel = find_created(harness, object);
     if (object) {
         uint32_t number = id ^ ORACLE_OBJECT;
         harness->objects_bound = number >= harness->objects_bound ? number + 1 : harness->objects_bound;
@@ -118,10 +119,9 @@ static void compare_listed(struct harness *harness, const uint32_t *listed, uint
 }
 
 void bind_changes(struct harness *harness) {
-    struct rescind_log log;
+    const struct rescind_log *log = &harness->log;
     uint32_t count = 0;
     const uint32_t *destroyed = harness->committed ? oracle_destroyed(harness->oracle, &count) : NULL;
-    harness->target->log(&log);
     for (uint32_t i = 0; i < count; i++) {
         uint32_t kernel = *kernel_slot(harness, destroyed[i]);
         if (kernel != RESCIND_NONE && target_has(harness, kernel))
@@ -129,7 +129,7 @@ void bind_changes(struct harness *harness) {
         unbind(harness, destroyed[i]);
     }
     if (harness->committed && harness->result.created != ORACLE_NONE)
-        bind_created(harness, &log, harness->result.created);
-    compare_listed(harness, log.pds, log.pd_count, 0);
-    compare_listed(harness, log.objects, log.object_count, RESCIND_OBJECT);
+        bind_created(harness, harness->result.created);
+    compare_listed(harness, log->pds, log->pd_count, 0);
+    compare_listed(harness, log->objects, log->object_count, RESCIND_OBJECT);
 }

@@ -11,14 +11,15 @@
 
 /* ---- PDs and accounts ---- */
 
-/* The PDs that the call named, whatever came of it, and the one that inherits from those that died. */
+/* The PDs that the call named, whatever came of it, and the one that inherits from those that died. The registers tell
+ * which selectors an operation has: the others hold what is none. */
 static void touch_named(struct harness *harness) {
-    const struct oracle_call *call = &harness->step.call;
-    const uint64_t selectors[] = {call->pd_selector, call->filter_selector};
+    uint32_t caller = harness->step.call.caller;
+    const uint64_t *word = harness->step.word_in;
     struct mirror *mirror = &harness->mirror;
-    mirror_touch(mirror, mirror_slot(mirror, kernel_pd(harness, call->caller)));
-    for (unsigned i = 0; i < 2; i++) {
-        const struct oracle_mapping *mapping = oracle_at(harness->oracle, call->caller, ABI_OBJ, selectors[i]);
+    mirror_touch(mirror, mirror_slot(mirror, kernel_pd(harness, caller)));
+    for (unsigned i = ABI_WORDS - 2; i < ABI_WORDS; i++) {
+        const struct oracle_mapping *mapping = oracle_at(harness->oracle, caller, ABI_OBJ, word[i]);
         if (mapping)
             mirror_touch(mirror, mirror_slot(mirror, kernel_pd(harness, (uint32_t)mapping->resource)));
     }
@@ -49,6 +50,7 @@ static void detect_pd(struct harness *harness, uint32_t slot) {
         return;
     }
     mirror_set_roots(mirror, slot, view.tree_root);
+    mirror->quota += view.quota;
     uint32_t differing = 0;
     for (unsigned kind = 0; kind < ABI_KINDS; kind++)
         differing |= pd->nodes[kind] ^ view.node_count[kind];
@@ -72,14 +74,37 @@ static void detect_usage(struct harness *harness) {
         mirror_see(&harness->mirror, "usage");
 }
 
-static void detect_objects(struct harness *harness, const struct rescind_log *log) {
+/* One that is alive; who should be was compared before. */
+static void detect_object(struct harness *harness, uint32_t object) {
     struct rescind_object_view view;
-    for (uint32_t i = 0; i < log->object_count; i++) {
-        uint32_t id = harness->object_id_of[log->objects[i]];
-        bool alive = harness->target->object(log->objects[i], &view);
-        if (alive && view.references != oracle_references(harness->oracle, id))
-            mirror_see(&harness->mirror, "references");
-    }
+    uint32_t id = harness->object_id_of[object];
+    if (!harness->target->object(object, &view))
+        return;
+    if (view.references != oracle_references(harness->oracle, id))
+        mirror_see(&harness->mirror, "references");
+    if (view.payer != kernel_pd(harness, oracle_payer(harness->oracle, id)))
+        mirror_see(&harness->mirror, "payer");
+}
+
+static void detect_bound_object(struct harness *harness, uint32_t number) {
+    uint32_t kernel = harness->object_kernel_of[number];
+    struct rescind_object_view view;
+    if (kernel == RESCIND_NONE || !harness->target->object(kernel ^ RESCIND_OBJECT, &view))
+        mirror_see(&harness->mirror, "object");
+    else
+        detect_object(harness, kernel ^ RESCIND_OBJECT);
+}
+
+/* What is kept of everything. */
+static void detect_sums(struct harness *harness) {
+    struct mirror *mirror = &harness->mirror;
+    detect_usage(harness);
+    if (mirror->units != oracle_digest(harness->oracle))
+        mirror_see(mirror, "mappings");
+    if (mirror->wanted != mirror->hardware)
+        mirror_see(mirror, "hardware");
+    if (mirror->links)
+        mirror_see(mirror, "links");
 }
 
 /* ---- following the log ---- */
@@ -102,67 +127,9 @@ static void follow_deaths(struct harness *harness, const struct rescind_log *log
     }
 }
 
-/* Does `what` with each node of an ordered index. */
-static void each_node(struct mirror *mirror, uint32_t root, void (*what)(struct mirror *mirror, uint32_t node)) {
-    uint32_t stack[TREE_DEPTH_MAX + 2];
-    unsigned depth = 0;
-    stack[depth++] = root;
-    for (uint32_t done = 0; depth && done <= mirror->target->node_limit; done++) {
-        uint32_t index = stack[--depth];
-        if (index >= mirror->target->node_limit)
-            continue;
-        what(mirror, index);
-        if (depth >= TREE_DEPTH_MAX)
-            return;
-        stack[depth++] = mirror->node[index].tree_left;
-        stack[depth++] = mirror->node[index].tree_right;
-    }
-}
-
-/* Does `what` with each node there is, after `roots` told where the indices of each PD begin. */
-static void all_nodes(struct harness *harness, void (*what)(struct mirror *mirror, uint32_t node)) {
-    const struct rescind_target *target = harness->target;
-    struct rescind_pd_view view;
-    uint32_t limit = oracle_pd_limit(harness->oracle);
-    for (uint32_t kind = 0; kind < ABI_KINDS; kind++)
-        each_node(&harness->mirror, target->phys_tree_root(kind), what);
-    for (uint32_t id = ORACLE_ROOT; id < limit; id++) {
-        uint32_t pd = kernel_pd(harness, id);
-        if (!oracle_alive(harness->oracle, id) || !target->pd(pd, &view))
-            continue;
-        for (uint32_t kind = 0; kind < ABI_KINDS; kind++)
-            each_node(&harness->mirror, view.tree_root[kind], what);
-    }
-}
-
-static void start_pds(struct harness *harness) {
-    const struct rescind_target *target = harness->target;
+static void detect(struct harness *harness) {
     struct mirror *mirror = &harness->mirror;
-    struct rescind_pd_view view;
-    uint32_t limit = oracle_pd_limit(harness->oracle), root[ABI_KINDS];
-    for (uint32_t kind = 0; kind < ABI_KINDS; kind++)
-        root[kind] = target->phys_tree_root(kind);
-    mirror_set_roots(mirror, target->pd_limit, root);
-    for (uint32_t id = ORACLE_ROOT; id < limit; id++) {
-        uint32_t pd = kernel_pd(harness, id);
-        if (!oracle_alive(harness->oracle, id) || !target->pd(pd, &view))
-            continue;
-        mirror_add_pd(mirror, pd, &view, id);
-        mirror_set_roots(mirror, pd, view.tree_root);
-    }
-}
-
-void compare_log_start(struct harness *harness) {
-    mirror_start(&harness->mirror);
-    start_pds(harness);
-    all_nodes(harness, mirror_update_node);
-    /* What a node stands for depends on its parent, which may be anywhere. */
-    all_nodes(harness, mirror_digest_node);
-    mirror_next(&harness->mirror);
-}
-
-static void detect(struct harness *harness, const struct rescind_log *log) {
-    struct mirror *mirror = &harness->mirror;
+    const struct rescind_log *log = &harness->log;
     follow_births(harness, log);
     for (uint32_t i = 0; i < log->node_count; i++)
         mirror_update_node(mirror, log->nodes[i].node);
@@ -174,25 +141,19 @@ static void detect(struct harness *harness, const struct rescind_log *log) {
     touch_named(harness);
     for (uint32_t i = 0; i < mirror->touched_count; i++)
         detect_pd(harness, mirror->touched[i]);
-    detect_objects(harness, log);
-    detect_usage(harness);
-    if (mirror->units != oracle_digest(harness->oracle))
-        mirror_see(mirror, "mappings");
-    if (mirror->wanted != mirror->hardware)
-        mirror_see(mirror, "hardware");
-    if (mirror->links)
-        mirror_see(mirror, "links");
+    for (uint32_t i = 0; i < log->object_count; i++)
+        detect_object(harness, log->objects[i]);
+    detect_sums(harness);
 }
 
 const char *compare_log(struct harness *harness) {
-    struct rescind_log log;
-    harness->target->log(&log);
-    if (!log.overflow) {
+    const struct rescind_log *log = &harness->log;
+    if (!log->overflow) {
         mirror_next(&harness->mirror);
-        detect(harness, &log);
+        detect(harness);
     }
-    if (!log.overflow && !harness->mirror.lost) {
-        if (log.cached)
+    if (!log->overflow && !harness->mirror.lost) {
+        if (log->cached)
             compare_cpus(harness);
         return harness->mirror.seen;
     }
@@ -200,4 +161,119 @@ const char *compare_log(struct harness *harness) {
     if (harness->finding.flaw == FLAW_NONE)
         compare_log_start(harness);
     return NULL;
+}
+
+/* ---- without a log ---- */
+
+static void take_pds(struct harness *harness, bool phys_is_taken) {
+    const struct rescind_target *target = harness->target;
+    struct mirror *mirror = &harness->mirror;
+    struct rescind_pd_view view;
+    uint32_t limit = oracle_pd_limit(harness->oracle), root[ABI_KINDS];
+    for (uint32_t kind = 0; kind < ABI_KINDS; kind++)
+        root[kind] = target->phys_tree_root(kind);
+    if (!phys_is_taken)
+        mirror_set_roots(mirror, target->pd_limit, root);
+    for (uint32_t id = ORACLE_ROOT; id < limit; id++) {
+        uint32_t pd = kernel_pd(harness, id);
+        if (!oracle_alive(harness->oracle, id))
+            continue;
+        if (target->pd(pd, &view)) {
+            mirror_add_pd(mirror, pd, &view, id);
+            mirror_set_roots(mirror, pd, view.tree_root);
+        } else {
+            mirror_see(mirror, "pd");
+        }
+    }
+}
+
+/* What a node stands for depends on its parent, which may be anywhere: first all are taken over. False: PHYS is not
+ * what it is known to be after boot. */
+static bool take_everything(struct harness *harness) {
+    struct mirror *mirror = &harness->mirror;
+    mirror_start(mirror);
+    bool pictured = mirror_take_phys(mirror);
+    take_pds(harness, pictured);
+    const struct mirror_pd *phys = &mirror->pd[harness->target->pd_limit];
+    uint32_t pds = mirror->touched_count;
+    for (uint32_t kind = 0; kind < ABI_KINDS; kind++) {
+        if (!pictured)
+            mirror_take_index(mirror, phys->root[kind]);
+        for (uint32_t i = 0; i < pds; i++)
+            mirror_take_index(mirror, mirror->pd[mirror->touched[i]].root[kind]);
+    }
+    for (uint32_t kind = 0; kind < ABI_KINDS; kind++) {
+        if (!pictured)
+            mirror_digest_index(mirror, phys->root[kind]);
+        for (uint32_t i = 0; i < pds; i++)
+            mirror_digest_index(mirror, mirror->pd[mirror->touched[i]].root[kind]);
+    }
+    return pictured;
+}
+
+/* Each node is what the log made of it, PHYS is whole, and every child is listed by its parent. */
+static void detect_unlogged(struct harness *harness) {
+    struct mirror *mirror = &harness->mirror;
+    uint32_t phys = harness->target->pd_limit;
+    struct mirror_totals totals = {0};
+    for (unsigned kind = 0; kind < ABI_KINDS; kind++) {
+        uint64_t units = totals.units;
+        mirror_check_index(mirror, phys, kind, &totals);
+        bool provided = kind != ABI_OBJ && harness->target->kinds >> kind & 1;
+        if (provided && totals.units - units != oracle_units(harness->oracle, ORACLE_PHYS, (uint8_t)kind))
+            mirror_see(mirror, "phys");
+    }
+    for (uint32_t pd = 0; pd < phys; pd++) {
+        for (unsigned kind = 0; mirror_alive(mirror, pd) && kind < ABI_KINDS; kind++)
+            mirror_check_index(mirror, pd, kind, &totals);
+    }
+    if (totals.parented != totals.listed)
+        mirror_see(mirror, "children");
+    mirror_check_tables(mirror);
+}
+
+/* Everything that no log tells, or that a log may have left out. */
+static const char *detect_all(struct harness *harness) {
+    struct mirror *mirror = &harness->mirror;
+    uint32_t objects = oracle_object_limit(harness->oracle);
+    for (uint32_t pd = 0; pd < harness->target->pd_limit; pd++)
+        mirror_touch(mirror, pd);
+    for (uint32_t i = 0; i < mirror->touched_count; i++)
+        detect_pd(harness, mirror->touched[i]);
+    for (uint32_t number = 0; number < objects; number++) {
+        if (oracle_alive(harness->oracle, ORACLE_OBJECT | number))
+            detect_bound_object(harness, number);
+    }
+    if (mirror->quota != harness->boot_root.quota)
+        mirror_see(mirror, "quota");
+    detect_sums(harness);
+    if (mirror->lost) {
+        compare_full(harness);
+        return NULL;
+    }
+    compare_cpus(harness);
+    return mirror->seen;
+}
+
+void compare_log_start(struct harness *harness) {
+    struct mirror *mirror = &harness->mirror;
+    take_everything(harness);
+    if (!mirror->phys_count) {
+        detect_unlogged(harness);
+        if (!mirror->seen)
+            mirror_keep_phys(mirror);
+    }
+    mirror_next(mirror);
+}
+
+const char *compare_log_end(struct harness *harness) {
+    mirror_next(&harness->mirror);
+    detect_unlogged(harness);
+    return detect_all(harness);
+}
+
+const char *compare_torn_down(struct harness *harness) {
+    if (!take_everything(harness))
+        detect_unlogged(harness);
+    return detect_all(harness);
 }

@@ -50,6 +50,7 @@ static struct harness *lay_out(struct arena *arena, const struct rescind_target 
     out->object_id_of = take(arena, target->object_limit * sizeof(uint32_t));
     out->mirror.node = take(arena, (target->node_limit + 1) * sizeof(struct mirror_node));
     out->mirror.table = take(arena, slots * sizeof(struct mirror_table));
+    out->mirror.linked = take(arena, slots * sizeof(uint32_t));
     out->mirror.pd = take(arena, (target->pd_limit + 1) * sizeof(struct mirror_pd));
     out->mirror.touched = take(arena, (target->pd_limit + 1) * sizeof(uint32_t));
     return harness;
@@ -147,6 +148,7 @@ static void body_call(void *argument) {
     target->call(body->harness->step.cpu, body->pd, body->word);
 }
 
+/* A part of a run is entered as a whole: to be ready for a stop costs as much as some operations do. */
 bool harness_enter_target(struct harness *harness, void (*body)(void *argument), void *argument) {
     static const enum flaw flaw_of[] = {
         [RESCIND_STOP_ASSERT] = FLAW_ASSERT,
@@ -156,7 +158,14 @@ bool harness_enter_target(struct harness *harness, void (*body)(void *argument),
     };
     enum rescind_stop why = RESCIND_STOP_ASSERT;
     const char *text = "", *function = "";
-    if (harness->enter(harness->enter_context, body, argument, &why, &text, &function))
+    if (harness->entered) {
+        body(argument);
+        return true;
+    }
+    harness->entered = true;
+    bool returned = harness->enter(harness->enter_context, body, argument, &why, &text, &function);
+    harness->entered = false;
+    if (returned)
         return true;
     note(harness, flaw_of[why], ORACLE_NONE, harness->step.call.kind, 0);
     harness->finding.text = text;
@@ -214,6 +223,13 @@ static uint64_t scramble(uint64_t x) {
     return x ^ (x >> 31);
 }
 
+static void note_seen(struct harness *harness, const char *seen) {
+    if (!seen)
+        return;
+    note(harness, FLAW_LOG, ORACLE_NONE, harness->step.call.kind, 0);
+    harness->finding.seen = seen;
+}
+
 static void compare(struct harness *harness) {
     bool by_chance = scramble(harness->options->seed + harness->tick++) % FULL_COMPARISON_IN == 0;
     if (harness->mode == HARNESS_OFF || (harness->teardown && harness->mode != HARNESS_FULL))
@@ -223,12 +239,9 @@ static void compare(struct harness *harness) {
         return;
     }
     const char *seen = harness->mode == HARNESS_LOG ? compare_log(harness) : NULL;
-    if (seen) {
-        note(harness, FLAW_LOG, ORACLE_NONE, harness->step.call.kind, 0);
-        harness->finding.seen = seen;
-    } else if (harness->mode == HARNESS_FULL || by_chance) {
+    note_seen(harness, seen);
+    if (!seen && (harness->mode == HARNESS_FULL || by_chance))
         compare_full(harness);
-    }
 }
 
 static void notify(struct harness *harness) {
@@ -295,6 +308,7 @@ static enum harness_verdict perform_call(struct harness *harness) {
     }
     if (commit(harness) == HARNESS_TOO_LARGE)
         return HARNESS_TOO_LARGE;
+    harness->target->log(&harness->log);
     bind_changes(harness);
     ledger_expect(harness);
     notify(harness);
@@ -456,7 +470,9 @@ static enum harness_verdict tear_down(struct harness *harness) {
     harness->finding = (struct finding){.flaw = FLAW_NONE};
     if (harness->mode == HARNESS_PROBE)
         probe_all(harness);
-    else if (harness->mode != HARNESS_OFF)
+    if (harness->mode == HARNESS_LOG)
+        note_seen(harness, compare_torn_down(harness));
+    else if (harness->mode == HARNESS_FULL)
         compare_full(harness);
     judge_empty(harness);
     harness->outcome->spent = harness->target->boots_once && harness->root_lost;
@@ -495,32 +511,61 @@ enum harness_verdict start(struct harness *harness, const struct seq *seq) {
     return judge(harness);
 }
 
-static enum harness_verdict run_all(struct harness *harness, const struct seq *seq) {
+/* A part of a run, in which the kernel may stop. */
+struct part {
+    struct harness *harness;
+    const struct seq *seq;
+    enum harness_verdict (*run)(struct harness *harness, const struct seq *seq);
+    enum harness_verdict verdict;
+};
+
+static void body_part(void *argument) {
+    struct part *part = argument;
+    part->verdict = part->run(part->harness, part->seq);
+}
+
+static enum harness_verdict run_part(struct harness *harness, const struct seq *seq,
+                                     enum harness_verdict (*run)(struct harness *harness, const struct seq *seq)) {
+    struct part part = {.harness = harness, .seq = seq, .run = run};
+    return harness_enter_target(harness, body_part, &part) ? part.verdict : judge(harness);
+}
+
+static enum harness_verdict run_operations(struct harness *harness, const struct seq *seq) {
     enum harness_verdict verdict = start(harness, seq);
-    harness->outcome->executed = harness->outcome->changed_operations = 0;
-    harness->outcome->changed_units = harness->outcome->probes = 0;
     for (uint32_t i = 0; i < seq->count && verdict == HARNESS_AGREE; i++) {
         harness->index = i;
-        verdict = perform(harness, &seq->op[i], harness->id_of_name[seq->op[i].caller]);
         harness->outcome->executed++;
+        verdict = perform(harness, &seq->op[i], harness->id_of_name[seq->op[i].caller]);
     }
     if (verdict != HARNESS_AGREE)
         return verdict;
     harness->index = seq->count;
     harness->finding = (struct finding){.flaw = FLAW_NONE};
     if (harness->mode == HARNESS_LOG)
-        compare_full(harness);
+        note_seen(harness, compare_log_end(harness));
     if (harness->mode == HARNESS_PROBE)
         probe_all(harness);
     verdict = judge(harness);
-    if (verdict != HARNESS_AGREE) {
+    if (verdict != HARNESS_AGREE)
         harness->index = seq->count ? seq->count - 1 : 0;
+    return verdict;
+}
+
+static enum harness_verdict run_tear_down(struct harness *harness, const struct seq *seq) {
+    (void)seq;
+    return tear_down(harness);
+}
+
+static enum harness_verdict run_all(struct harness *harness, const struct seq *seq) {
+    harness->outcome->executed = harness->outcome->changed_operations = 0;
+    harness->outcome->changed_units = harness->outcome->probes = 0;
+    enum harness_verdict verdict = run_part(harness, seq, run_operations);
+    if (verdict != HARNESS_AGREE)
         return verdict;
-    }
     harness->called = HARNESS_AGREE;
     if (harness->options->on_end)
         harness->options->on_end(harness->options->context);
-    return harness->called == HARNESS_AGREE ? tear_down(harness) : harness->called;
+    return harness->called == HARNESS_AGREE ? run_part(harness, seq, run_tear_down) : harness->called;
 }
 
 static void run_in(struct harness *harness, const struct seq *seq, enum harness_compare mode,

@@ -171,12 +171,14 @@ struct harness {
     uint32_t index;              /* of the operation */
     uint64_t tick;               /* for the choice of full comparisons */
     uint8_t failing;             /* the allocation of the next call that fails, or 0 */
+    bool entered;                /* the kernel may stop: some caller of ours is ready for it */
     bool teardown, committed;
     bool root_lost;      /* root's capability to itself is not what it was at boot */
     uint32_t past_count; /* operations in `past`, since the start of the sequence */
 
     struct harness_step step; /* the operation in progress */
     uint64_t word[ABI_WORDS]; /* registers on return */
+    struct rescind_log log;   /* of it */
     struct oracle_result result;
     struct past_step past[HISTORY];
 
@@ -238,8 +240,9 @@ void compare_cpus(struct harness *harness);
 bool harness_enter_target(struct harness *harness, void (*body)(void *argument), void *argument);
 
 /* Records a difference unless a more telling one, or an equal earlier one, is known. */
-void note(struct harness *harness, enum flaw flaw, uint32_t pd, uint8_t kind, uint64_t unit);
-void note_number(struct harness *harness, enum flaw flaw, uint32_t pd, uint8_t kind, uint64_t expected, uint64_t found);
+__attribute__((cold)) void note(struct harness *harness, enum flaw flaw, uint32_t pd, uint8_t kind, uint64_t unit);
+__attribute__((cold)) void note_number(struct harness *harness, enum flaw flaw, uint32_t pd, uint8_t kind,
+                                       uint64_t expected, uint64_t found);
 
 static inline uint8_t space_log2(const struct harness *harness, uint32_t pd, uint8_t kind) {
     const struct oracle_geometry *geometry = &harness->geometry;
@@ -283,6 +286,11 @@ void probe_start(struct harness *harness);
 void probe_operation(struct harness *harness);
 /* Everything that is mapped, and all accounts. */
 void probe_all(struct harness *harness);
+
+/* The same after the last operation, and after tear-down: looks at everything, not only at what the log tells. What
+ * compare_full can name it can see, but for chance. */
+const char *compare_log_end(struct harness *harness);
+const char *compare_torn_down(struct harness *harness);
 
 /* ---- signature.c ---- */
 

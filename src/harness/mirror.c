@@ -5,13 +5,19 @@
 
 #include "harness/mirror_hash.h"
 
+void mirror_see(struct mirror *mirror, const char *what) {
+    if (!mirror->seen)
+        mirror->seen = what;
+}
+
 void mirror_start(struct mirror *mirror) {
     mirror->run++;
     mirror->operation++;
     mirror->tables = mirror->charged = mirror->pds = mirror->touched_count = 0;
-    mirror->units = mirror->wanted = mirror->hardware = mirror->links = 0;
+    mirror->units = mirror->wanted = mirror->hardware = mirror->links = mirror->quota = 0;
     mirror->seen = NULL;
     mirror->lost = false;
+    mirror->taking = true;
     mirror->pd[mirror->target->pd_limit] =
         (struct mirror_pd){.run = mirror->run, .root = {RESCIND_NONE, RESCIND_NONE, RESCIND_NONE}, .id = ORACLE_PHYS};
 }
@@ -19,36 +25,22 @@ void mirror_start(struct mirror *mirror) {
 void mirror_next(struct mirror *mirror) {
     mirror->operation++;
     mirror->touched_count = 0;
+    mirror->quota = 0;
     mirror->seen = NULL;
     mirror->lost = false;
+    mirror->taking = false;
 }
 
 /* ---- links ---- */
 
-/* One end's view of a link; none: nothing. No branches here: which links there are cannot be predicted. `kind` keeps
- * links of different meaning apart. */
-static inline uint64_t link_end(uint32_t from, uint32_t to, uint64_t kind) {
-    uint64_t key = from * ORACLE_KEY_UNIT + to * ORACLE_KEY_RESOURCE + kind * ORACLE_KEY_PARENT_UNIT;
-    return oracle_hash_keys(key, 0, 1) & -(uint64_t)((from != RESCIND_NONE) & (to != RESCIND_NONE));
-}
-
-enum { LINK_CHILD = 1, LINK_TREE = 2, LINK_ROOT = 3, LINK_SIBLING = 4 };
-
-static inline uint64_t in_space(uint64_t link, uint32_t pd, unsigned kind) {
-    return link | (uint64_t)kind << 3 | (uint64_t)pd << 8;
-}
-
 /* What a node says of its links: those that it has to others count up, those that others must have to it count down. */
-static uint64_t hash_links(uint32_t index, uint32_t pd, const struct rescind_node_view *view) {
-    uint64_t siblings = LINK_SIBLING + ((uint64_t)view->parent << 8);
-    uint64_t tree = in_space(LINK_TREE, pd, view->kind);
-    uint64_t sum = link_end(index, view->next_sibling, siblings) - link_end(view->previous_sibling, index, siblings) +
-                   link_end(index, view->first_child, LINK_CHILD) + link_end(index, view->tree_left, tree) +
-                   link_end(index, view->tree_right, tree);
-    uint32_t first_of = view->parent | -(uint32_t)(view->previous_sibling != RESCIND_NONE);
-    bool hangs = view->tree_parent != RESCIND_NONE;
-    uint64_t above = hangs ? tree : in_space(LINK_ROOT, pd, view->kind);
-    return sum - link_end(first_of, index, LINK_CHILD) - link_end(hangs ? view->tree_parent : 0, index, above);
+static inline uint64_t hash_links(uint32_t node, uint32_t pd, const struct rescind_node_view *view) {
+    uint64_t list = hash_list(view->parent), index = hash_index(pd, view->kind);
+    uint64_t leads_to =
+        list * hash_to(view->next_sibling) + index * (hash_to(view->tree_left) + hash_to(view->tree_right));
+    uint64_t hangs_from = list * hash_from(view->previous_sibling) + index * hash_from(view->tree_parent);
+    return hash_from(node) * leads_to + hash_list(node) * hash_to(view->first_child) * hash_head -
+           hash_to(node) * hangs_from;
 }
 
 void mirror_set_roots(struct mirror *mirror, uint32_t slot, const uint32_t root[ABI_KINDS]) {
@@ -58,7 +50,7 @@ void mirror_set_roots(struct mirror *mirror, uint32_t slot, const uint32_t root[
           (root[ABI_OBJ] ^ pd->root[ABI_OBJ])))
         return;
     for (unsigned kind = 0; kind < ABI_KINDS; kind++)
-        sum += link_end(0, root[kind], in_space(LINK_ROOT, slot, kind));
+        sum += hash_index(slot, kind) * hash_to(root[kind]) * hash_head;
     mirror->links += sum - pd->roots;
     pd->roots = sum;
     __builtin_memcpy(pd->root, root, sizeof(pd->root));
@@ -67,156 +59,175 @@ void mirror_set_roots(struct mirror *mirror, uint32_t slot, const uint32_t root[
 /* ---- nodes ---- */
 
 /* The PD or object that a capability names may have another number of references now. */
-static void touch_named(struct mirror *mirror, unsigned kind, uint64_t resource) {
-    if (kind == ABI_OBJ && resource < mirror->target->pd_limit)
-        mirror_touch(mirror, (uint32_t)resource);
+static inline void touch_named(struct mirror *mirror, const struct rescind_node_view *view) {
+    if (view->kind == ABI_OBJ && view->resource < mirror->target->pd_limit)
+        mirror_touch(mirror, (uint32_t)view->resource);
 }
 
 /* Enters a node into the counts of its space, or takes it out (by = -1). */
-static void count(struct mirror *mirror, uint32_t slot, unsigned kind, bool charged, uint32_t by) {
-    struct mirror_pd *pd = &mirror->pd[slot];
-    pd->nodes[kind] += by;
-    pd->charged += charged ? by : 0;
-    mirror->charged += charged ? by : 0;
+static inline void count(struct mirror *mirror, const struct mirror_node *node, uint32_t by) {
+    struct mirror_pd *pd = &mirror->pd[node->pd];
+    uint32_t charged = node->view.charged ? by : 0;
+    pd->nodes[node->view.kind] += by;
+    pd->charged += charged;
+    mirror->charged += charged;
 }
 
 /* Whether the node's units say what they said. */
-static inline bool same_mapping(const struct mirror_node *node, const struct rescind_node_view *view, uint32_t pd) {
-    uint32_t small = (uint32_t)(node->order ^ view->order) | (uint32_t)(node->rights ^ view->rights) |
-                     (uint32_t)(node->kind ^ view->kind) | (node->pd ^ pd) | (node->parent ^ view->parent);
-    return !((node->base ^ view->base) | (node->resource ^ view->resource) | small);
+static inline bool same_mapping(const struct rescind_node_view *was, const struct rescind_node_view *is) {
+    uint32_t small = (uint32_t)(was->order ^ is->order) | (uint32_t)(was->rights ^ is->rights) |
+                     (uint32_t)(was->kind ^ is->kind) | (uint32_t)(was->charged ^ is->charged) | (was->pd ^ is->pd) |
+                     (was->parent ^ is->parent);
+    return !((was->base ^ is->base) | (was->resource ^ is->resource) | small);
+}
+
+static inline bool same_place(const struct rescind_node_view *was, const struct rescind_node_view *is) {
+    return !((was->tree_left ^ is->tree_left) | (was->tree_right ^ is->tree_right) |
+             (was->tree_parent ^ is->tree_parent) | (uint32_t)(was->tree_height ^ is->tree_height));
+}
+
+static inline bool same_view(const struct rescind_node_view *was, const struct rescind_node_view *is) {
+    return same_mapping(was, is) && same_place(was, is) &&
+           !((was->first_child ^ is->first_child) | (was->next_sibling ^ is->next_sibling) |
+             (was->previous_sibling ^ is->previous_sibling));
+}
+
+/* The node is no longer what it was. */
+static void leave_mapping(struct mirror *mirror, const struct mirror_node *node) {
+    count(mirror, node, UINT32_MAX);
+    mirror_touch(mirror, node->pd);
+    touch_named(mirror, &node->view);
 }
 
 static void forget_node(struct mirror *mirror, struct mirror_node *node) {
     mirror->units -= node->units;
     mirror->wanted -= node->leaves;
     mirror->links -= node->links;
-    count(mirror, node->pd, node->kind, node->charged, UINT32_MAX);
-    mirror_touch(mirror, node->pd);
-    touch_named(mirror, node->kind, node->resource);
+    leave_mapping(mirror, node);
     if (node->pd == mirror->target->pd_limit)
         mirror_see(mirror, "phys");
     node->run = 0;
 }
 
-static void remap_node(struct mirror *mirror, struct mirror_node *node, const struct rescind_node_view *view,
-                       uint32_t pd, bool known) {
-    if (known) {
-        count(mirror, node->pd, node->kind, node->charged, UINT32_MAX);
-        mirror_touch(mirror, node->pd);
-        touch_named(mirror, node->kind, node->resource);
-    }
-    count(mirror, pd, view->kind, view->charged, 1);
-    touch_named(mirror, view->kind, view->resource);
-    node->shrunk = known && (view->order < node->order || node->pd != pd || node->kind != view->kind ||
-                             node->base - node->resource != view->base - view->resource);
-    node->remapped = mirror->operation;
-    node->base = view->base;
-    node->resource = view->resource;
-    node->order = view->order;
-    node->rights = view->rights;
-    node->kind = view->kind;
-    node->parent = view->parent;
-    node->charged = view->charged;
-    node->pd = pd;
-}
-
 void mirror_update_node(struct mirror *mirror, uint32_t index) {
     struct mirror_node *node = &mirror->node[index];
-    struct rescind_node_view view;
+    const struct rescind_node_view *was = &node->view;
+    struct rescind_node_view is;
     bool known = node->run == mirror->run;
-    if (!mirror->target->node(index, &view)) {
+    if (!mirror->target->node(index, &is)) {
         if (known)
             forget_node(mirror, node);
         return;
     }
-    uint32_t pd = mirror_slot(mirror, view.pd);
-    if (!mirror_alive(mirror, pd) || view.kind >= ABI_KINDS) {
+    uint32_t pd = mirror_slot(mirror, is.pd);
+    if (!mirror_alive(mirror, pd) || is.kind >= ABI_KINDS || is.order >= 64) {
         mirror_see(mirror, "owner");
         return;
     }
-    uint64_t links = hash_links(index, pd, &view);
-    mirror->links += links - (known ? node->links : 0);
-    node->links = links;
-    mirror_touch(mirror, pd);
-    if (!known) {
+    uint64_t links = hash_links(index, pd, &is);
+    if (known) {
+        mirror->links -= node->links;
+    } else {
         node->run = mirror->run;
         node->units = node->leaves = 0;
     }
-    if (!known || !same_mapping(node, &view, pd))
-        remap_node(mirror, node, &view, pd, known);
-    uint32_t moved = (node->tree_left ^ view.tree_left) | (node->tree_right ^ view.tree_right) |
-                     (node->tree_parent ^ view.tree_parent) | (uint32_t)(node->height ^ view.tree_height);
-    if (moved || !known || node->remapped == mirror->operation)
+    mirror->links += links;
+    node->links = links;
+    bool remapped = !known || !same_mapping(was, &is);
+    if (remapped && known)
+        leave_mapping(mirror, node);
+    if (remapped || !same_place(was, &is))
         node->hung = mirror->operation;
-    node->tree_left = view.tree_left;
-    node->tree_right = view.tree_right;
-    node->tree_parent = view.tree_parent;
-    node->height = view.tree_height;
+    if (remapped) {
+        node->shrunk = known && (is.order < was->order || was->pd != is.pd || was->kind != is.kind ||
+                                 was->base - was->resource != is.base - is.resource);
+        node->remapped = mirror->operation;
+    }
+    node->view = is;
+    node->pd = pd;
+    mirror_touch(mirror, pd);
+    if (remapped) {
+        count(mirror, node, 1);
+        touch_named(mirror, &is);
+    }
+    if ((is.parent == RESCIND_NONE) & ((is.next_sibling & is.previous_sibling) != RESCIND_NONE))
+        mirror_see(mirror, "siblings");
 }
 
 /* ---- what nodes stand for ---- */
 
-static bool well_formed(const struct mirror *mirror, const struct mirror_node *node) {
+static inline uint8_t space_log2_of(const struct mirror *mirror, const struct mirror_node *node) {
     const struct rescind_geometry *geometry = &mirror->target->geometry;
-    bool object = node->kind == ABI_OBJ;
-    uint8_t log2 = object ? geometry->obj_log2 : node->kind == ABI_PIO ? geometry->pio_log2 : geometry->mem_log2;
-    uint8_t defined = object ? ABI_OBJ_RIGHTS : node->kind == ABI_PIO ? ABI_PIO_RIGHTS : ABI_MEM_RIGHTS;
-    uint8_t existence = node->kind == ABI_MEM ? ABI_R : defined;
-    if (node->order > (object ? 0 : log2) || node->base >> log2 || (node->rights & ~defined) ||
-        !(node->rights & existence))
-        return false;
-    uint64_t below = (UINT64_C(1) << node->order) - 1;
-    return !(node->base & below) && (object || !(node->resource & below));
+    if (node->view.kind != ABI_MEM)
+        return node->view.kind == ABI_OBJ ? geometry->obj_log2 : geometry->pio_log2;
+    return node->pd == mirror->target->pd_limit ? geometry->phys_log2 : geometry->mem_log2;
+}
+
+static inline bool well_formed(const struct mirror *mirror, const struct mirror_node *node) {
+    static const uint8_t defined[ABI_KINDS] = {ABI_MEM_RIGHTS, ABI_PIO_RIGHTS, ABI_OBJ_RIGHTS};
+    static const uint8_t existence[ABI_KINDS] = {ABI_R, ABI_PIO_RIGHTS, ABI_OBJ_RIGHTS};
+    const struct rescind_node_view *view = &node->view;
+    uint8_t log2 = space_log2_of(mirror, node);
+    bool object = view->kind == ABI_OBJ;
+    uint64_t below = (UINT64_C(1) << view->order) - 1;
+    bool wrong_size = view->order > (object ? 0 : log2), wrong_place = view->base >> log2 != 0;
+    bool wrong_rights = (view->rights & ~defined[view->kind]) | !(view->rights & existence[view->kind]);
+    bool misaligned = ((view->base | (object ? 0 : view->resource)) & below) != 0;
+    return !(wrong_size | wrong_place | wrong_rights | misaligned);
 }
 
 /* The oracle's name for what a node refers to. */
-static uint64_t resource_of(const struct mirror *mirror, const struct mirror_node *node) {
-    if (node->kind != ABI_OBJ)
-        return node->resource;
-    uint64_t object = node->resource ^ RESCIND_OBJECT;
+static inline uint64_t resource_of(const struct mirror *mirror, const struct rescind_node_view *view) {
+    if (view->kind != ABI_OBJ)
+        return view->resource;
+    uint64_t object = view->resource ^ RESCIND_OBJECT;
     if (object < mirror->target->object_limit)
         return mirror->object_id[object];
-    return node->resource < mirror->target->pd_limit && mirror_alive(mirror, (uint32_t)node->resource)
-               ? mirror->pd[node->resource].id
+    return view->resource < mirror->target->pd_limit && mirror_alive(mirror, (uint32_t)view->resource)
+               ? mirror->pd[view->resource].id
                : UINT64_MAX;
 }
 
 /* The key of a node's first unit. False: the node does not lie within its parent. */
-static bool key_of(const struct mirror *mirror, const struct mirror_node *node, uint64_t *key) {
-    uint64_t resource = resource_of(mirror, node), offset = 0;
-    uint32_t id = mirror->pd[node->pd].id;
-    *key = oracle_key(id, node->kind, node->base, resource, node->rights, ORACLE_NONE, 0);
-    if (node->parent == RESCIND_NONE)
-        return true;
-    if (node->parent >= mirror->target->node_limit)
-        return false;
-    const struct mirror_node *parent = &mirror->node[node->parent];
-    if (parent->run != mirror->run || parent->kind != node->kind || parent->order < node->order)
-        return false;
-    if (node->kind != ABI_OBJ)
-        offset = node->resource - parent->resource;
-    *key = oracle_key(id, node->kind, node->base, resource, node->rights, mirror->pd[parent->pd].id,
-                      parent->base + offset);
-    return offset >> parent->order == 0 && (node->kind != ABI_OBJ || node->resource == parent->resource);
+static inline bool key_of(const struct mirror *mirror, const struct mirror_node *node, uint64_t *key) {
+    const struct rescind_node_view *view = &node->view;
+    uint64_t resource = resource_of(mirror, view), above = 0;
+    uint32_t id = mirror->pd[node->pd].id, above_id = ORACLE_NONE;
+    bool within = true;
+    if (view->parent != RESCIND_NONE) {
+        if (view->parent >= mirror->target->node_limit)
+            return false;
+        const struct mirror_node *parent = &mirror->node[view->parent];
+        bool object = view->kind == ABI_OBJ;
+        uint64_t offset = view->resource - parent->view.resource;
+        if (parent->run != mirror->run)
+            return false;
+        within = (parent->view.kind == view->kind) & (parent->view.order >= view->order) &
+                 (object ? offset == 0 : offset >> parent->view.order == 0);
+        above = parent->view.base + offset;
+        above_id = mirror->pd[parent->pd].id;
+    }
+    *key = oracle_key(id, view->kind, view->base, resource, view->rights, above_id, above);
+    return within;
 }
 
 static void digest_mapping(struct mirror *mirror, struct mirror_node *node) {
     const struct rescind_geometry *geometry = &mirror->target->geometry;
+    const struct rescind_node_view *view = &node->view;
     uint64_t units = 0, leaves = 0, key = 0;
     if (!well_formed(mirror, node)) {
         mirror_see(mirror, "shape");
     } else if (!key_of(mirror, node, &key)) {
         mirror_see(mirror, "parent");
     } else {
-        uint64_t number = UINT64_C(1) << node->order;
+        uint64_t number = UINT64_C(1) << view->order;
         uint32_t id = mirror->pd[node->pd].id;
-        unsigned log2 = walk_leaf_level(geometry, node->order) * geometry->level_bits;
+        unsigned log2 = walk_leaf_level(geometry, view->order) * geometry->level_bits;
         units = oracle_hash_keys(key, ORACLE_KEY_STEP, number);
-        if (node->kind == ABI_MEM)
-            leaves = hash_leaves(id, log2, node->base, node->resource, node->rights, number >> log2);
-        else if (node->kind == ABI_PIO)
-            leaves = hash_ports(id, node->base, number);
+        if (view->kind == ABI_MEM)
+            leaves = hash_leaves(id, log2, view->base, view->resource, view->rights, number >> log2);
+        else if (view->kind == ABI_PIO)
+            leaves = hash_ports(id, view->base, number);
     }
     mirror->units += units - node->units;
     mirror->wanted += leaves - node->leaves;
@@ -224,20 +235,26 @@ static void digest_mapping(struct mirror *mirror, struct mirror_node *node) {
     node->leaves = leaves;
 }
 
+/* PHYS holds everything for ever, as itself, with all rights. */
+static void check_phys(struct mirror *mirror, const struct mirror_node *node) {
+    const struct rescind_node_view *view = &node->view;
+    uint8_t rights = view->kind == ABI_MEM ? ABI_MEM_RIGHTS : ABI_PIO_RIGHTS;
+    if (!mirror->taking || !well_formed(mirror, node) || view->kind == ABI_OBJ || view->base != view->resource ||
+        view->rights != rights || view->parent != RESCIND_NONE)
+        mirror_see(mirror, "phys");
+}
+
 /* The children of a node that is another than before, or covers less. */
-static void digest_children(struct mirror *mirror, uint32_t index) {
-    struct rescind_node_view view;
-    if (!mirror->target->node(index, &view))
-        return;
-    uint32_t at = view.first_child;
+static void digest_children(struct mirror *mirror, const struct mirror_node *node) {
+    uint32_t at = node->view.first_child;
     for (uint32_t i = 0; at != RESCIND_NONE; i++) {
         if (i == mirror->target->node_limit || at >= mirror->target->node_limit ||
-            mirror->node[at].run != mirror->run || !mirror->target->node(at, &view)) {
+            mirror->node[at].run != mirror->run) {
             mirror_see(mirror, "children");
             return;
         }
         digest_mapping(mirror, &mirror->node[at]);
-        at = view.next_sibling;
+        at = mirror->node[at].view.next_sibling;
     }
 }
 
@@ -248,21 +265,21 @@ static inline const struct mirror_node *node_or_none(const struct mirror *mirror
     return &mirror->node[index < limit ? index : limit];
 }
 
-static inline uint64_t end_of(const struct mirror_node *node) {
-    return node->base + (UINT64_C(1) << (node->order & 63));
+static inline uint64_t end_of(const struct rescind_node_view *view) {
+    return view->base + (UINT64_C(1) << view->order);
 }
 
 /* A node between its children in the ordered index. That all of a subtree lies on the right side of what is further
- * above is seen by the full comparison only. */
-static void check_hanging(struct mirror *mirror, const struct mirror_node *node) {
-    const struct mirror_node *left = node_or_none(mirror, node->tree_left);
-    const struct mirror_node *right = node_or_none(mirror, node->tree_right);
-    int balance = left->height - right->height;
-    bool wrong_height = node->height != 1 + (balance > 0 ? left->height : right->height);
-    if (wrong_height | (balance < -1) | (balance > 1))
+ * above is seen by mirror_digest_index only. */
+static inline void check_hanging(struct mirror *mirror, const struct rescind_node_view *view) {
+    const struct rescind_node_view *left = &node_or_none(mirror, view->tree_left)->view;
+    const struct rescind_node_view *right = &node_or_none(mirror, view->tree_right)->view;
+    int balance = left->tree_height - right->tree_height;
+    int higher = balance > 0 ? left->tree_height : right->tree_height;
+    bool wrong_left = (left->tree_height != 0) & (end_of(left) > view->base);
+    bool wrong_right = (right->tree_height != 0) & (right->base < end_of(view));
+    if ((view->tree_height != 1 + higher) | (balance < -1) | (balance > 1))
         mirror_see(mirror, "height");
-    bool wrong_left = (left->height != 0) & (end_of(left) > node->base);
-    bool wrong_right = (right->height != 0) & (right->base < end_of(node));
     if (wrong_left | wrong_right)
         mirror_see(mirror, "index-order");
 }
@@ -274,14 +291,156 @@ void mirror_digest_node(struct mirror *mirror, uint32_t index) {
     if (node->remapped == mirror->operation && node->pd != mirror->target->pd_limit) {
         digest_mapping(mirror, node);
         if (node->shrunk)
-            digest_children(mirror, index);
+            digest_children(mirror, node);
     } else if (node->remapped == mirror->operation) {
-        mirror_see(mirror, "phys");
+        check_phys(mirror, node);
     }
-    if (node->hung == mirror->operation && node->order < 64) {
-        check_hanging(mirror, node);
-        const struct mirror_node *above = node_or_none(mirror, node->tree_parent);
-        if (above->run == mirror->run)
-            check_hanging(mirror, above);
+    if (node->hung == mirror->operation) {
+        check_hanging(mirror, &node->view);
+        const struct mirror_node *above = node_or_none(mirror, node->view.tree_parent);
+        if (above->run == mirror->run && above->hung != mirror->operation)
+            check_hanging(mirror, &above->view);
     }
+}
+
+/* ---- whole indices ---- */
+
+enum { DEPTH_MAX = 64 };
+
+/* The way to a place in an ordered index: nodes whose right side is still to come. */
+struct way {
+    uint32_t node[DEPTH_MAX];
+    uint32_t depth, done;
+};
+
+/* The next node in order, from `at` (none: whatever comes after the last one) on. False: no more, or too many. */
+static bool next_in_index(struct mirror *mirror, struct way *way, uint32_t at, bool take, uint32_t *index) {
+    for (; at < mirror->target->node_limit; at = mirror->node[at].view.tree_left) {
+        if (way->depth == DEPTH_MAX || way->done++ == mirror->target->node_limit) {
+            mirror_see(mirror, "index-shape");
+            return false;
+        }
+        if (take)
+            mirror_update_node(mirror, at);
+        if (mirror->node[at].run != mirror->run)
+            break;
+        way->node[way->depth++] = at;
+    }
+    if (!way->depth)
+        return false;
+    *index = way->node[--way->depth];
+    return true;
+}
+
+void mirror_take_index(struct mirror *mirror, uint32_t root) {
+    struct way way = {.depth = 0, .done = 0};
+    uint32_t index;
+    for (bool more = next_in_index(mirror, &way, root, true, &index); more;)
+        more = next_in_index(mirror, &way, mirror->node[index].view.tree_right, true, &index);
+}
+
+void mirror_digest_index(struct mirror *mirror, uint32_t root) {
+    struct way way = {.depth = 0, .done = 0};
+    uint32_t index;
+    for (bool more = next_in_index(mirror, &way, root, false, &index); more;) {
+        mirror_digest_node(mirror, index);
+        more = next_in_index(mirror, &way, mirror->node[index].view.tree_right, false, &index);
+    }
+}
+
+/* Neighbours in order: apart, and not two that could be one. */
+static void check_neighbours(struct mirror *mirror, const struct mirror_node *node, const struct mirror_node *next) {
+    const struct rescind_node_view *a = &node->view, *b = &next->view;
+    uint64_t units = UINT64_C(1) << a->order;
+    if (end_of(a) > b->base)
+        mirror_see(mirror, "index-order");
+    if (node->pd != mirror->target->pd_limit && a->kind != ABI_OBJ && a->order == b->order && a->rights == b->rights &&
+        a->parent == b->parent && (a->base ^ b->base) == units && a->resource + units == b->resource &&
+        !(a->resource & units))
+        mirror_see(mirror, "unmerged");
+}
+
+static uint32_t count_children(struct mirror *mirror, const struct mirror_node *node) {
+    uint32_t at = node->view.first_child, children = 0;
+    for (; at < mirror->target->node_limit; at = mirror->node[at].view.next_sibling) {
+        if (mirror->node[at].run != mirror->run || children++ == mirror->target->node_limit) {
+            mirror_see(mirror, "children");
+            break;
+        }
+    }
+    return children;
+}
+
+void mirror_check_index(struct mirror *mirror, uint32_t slot, unsigned kind, struct mirror_totals *totals) {
+    struct way way = {.depth = 0, .done = 0};
+    const struct mirror_pd *pd = &mirror->pd[slot];
+    const struct mirror_node *previous = NULL;
+    struct rescind_node_view view;
+    uint32_t index, nodes = 0;
+    for (bool more = next_in_index(mirror, &way, pd->root[kind], false, &index); more; nodes++) {
+        const struct mirror_node *node = &mirror->node[index];
+        if (!mirror->target->node(index, &view) || !same_view(&node->view, &view))
+            mirror_see(mirror, "unlogged");
+        if (previous)
+            check_neighbours(mirror, previous, node);
+        totals->units += UINT64_C(1) << node->view.order;
+        totals->parented += node->view.parent != RESCIND_NONE;
+        totals->listed += count_children(mirror, node);
+        previous = node;
+        more = next_in_index(mirror, &way, node->view.tree_right, false, &index);
+    }
+    if (nodes != pd->nodes[kind])
+        mirror_see(mirror, "unindexed");
+}
+
+/* ---- PHYS ---- */
+
+void mirror_keep_phys(struct mirror *mirror) {
+    uint32_t slot = mirror->target->pd_limit;
+    mirror->phys_count = 0;
+    __builtin_memcpy(mirror->phys_root, mirror->pd[slot].root, sizeof(mirror->phys_root));
+    for (unsigned kind = 0; kind < ABI_KINDS; kind++) {
+        struct way way = {.depth = 0, .done = 0};
+        uint32_t index;
+        for (bool more = next_in_index(mirror, &way, mirror->phys_root[kind], false, &index); more;) {
+            const struct mirror_node *node = &mirror->node[index];
+            if (mirror->phys_count == MIRROR_PHYS) {
+                mirror->phys_count = 0;
+                return;
+            }
+            mirror->phys[mirror->phys_count++] = (struct mirror_phys){node->view, node->links, index};
+            more = next_in_index(mirror, &way, node->view.tree_right, false, &index);
+        }
+    }
+}
+
+static bool phys_fits(const struct mirror *mirror) {
+    struct rescind_node_view view;
+    for (unsigned kind = 0; kind < ABI_KINDS; kind++) {
+        if (mirror->target->phys_tree_root((enum abi_kind)kind) != mirror->phys_root[kind])
+            return false;
+    }
+    for (uint32_t i = 0; i < mirror->phys_count; i++) {
+        if (!mirror->target->node(mirror->phys[i].index, &view) || !same_view(&mirror->phys[i].view, &view))
+            return false;
+    }
+    return mirror->phys_count > 0;
+}
+
+bool mirror_take_phys(struct mirror *mirror) {
+    uint32_t slot = mirror->target->pd_limit;
+    if (!phys_fits(mirror))
+        return false;
+    mirror_set_roots(mirror, slot, mirror->phys_root);
+    for (uint32_t i = 0; i < mirror->phys_count; i++) {
+        struct mirror_node *node = &mirror->node[mirror->phys[i].index];
+        node->run = mirror->run;
+        node->units = node->leaves = 0;
+        node->links = mirror->phys[i].links;
+        node->view = mirror->phys[i].view;
+        node->pd = slot;
+        mirror->links += node->links;
+        count(mirror, node, 1);
+    }
+    return true;
 }

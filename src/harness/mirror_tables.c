@@ -27,26 +27,40 @@ static struct mirror_table *linked_table(const struct mirror *mirror, uint64_t f
     return table->run == mirror->run && table->frame == frame ? table : NULL;
 }
 
-static uint64_t unit_at(const struct mirror *mirror, const struct mirror_table *table, uint32_t index) {
-    return table->unit + ((uint64_t)index << (table->level * mirror->target->geometry.level_bits));
+static inline uint64_t unit_at(const struct mirror_table *table, uint32_t index) {
+    return table->unit + ((uint64_t)index << table->log2);
 }
 
-/* Decodes an entry of a linked table. *hash: what it adds as a leaf. */
-static enum walk_what decode_entry(struct mirror *mirror, const struct mirror_table *table, uint32_t index,
-                                   uint64_t entry, struct walk_item *item, uint64_t *hash) {
-    const struct rescind_geometry *geometry = &mirror->target->geometry;
-    *hash = 0;
+/* Of one entry as it is stored. */
+static inline uint64_t hash_entry(uint32_t index, uint64_t entry) {
+    uint64_t x = entry * (ORACLE_KEY_UNIT + index * (ORACLE_KEY_RESOURCE - 1));
+    return (x ^ x >> 32) * ORACLE_KEY_PARENT_UNIT;
+}
+
+/* What an entry of a linked table says. */
+struct said {
+    uint64_t leaf;  /* what it adds as a leaf */
+    uint64_t frame; /* of the table that it refers to, if it does */
+    bool leads;
+};
+
+static inline struct said decode_entry(struct mirror *mirror, const struct mirror_table *table, uint32_t index,
+                                       uint64_t entry) {
+    struct said said = {0};
+    struct walk_item item;
+    uint64_t unit = unit_at(table, index);
     if (!entry)
-        return WALK_END;
-    enum walk_what what = walk_decode(geometry, table->level, unit_at(mirror, table, index), entry, item);
+        return said;
+    enum walk_what what = walk_decode(&mirror->target->geometry, table->level, unit, entry, &item);
     if (what == WALK_LEAF)
-        *hash = hash_leaves(mirror->pd[table->pd].id, table->level * geometry->level_bits, item->unit, item->frame,
-                            item->rights, 1);
+        said.leaf = hash_leaf(table->key, unit, item.frame, item.rights);
+    said.leads = what == WALK_TABLE;
+    said.frame = item.frame;
     /* Leaves alone tell everything only while tables on the way to them take nothing away. */
-    mirror->lost |= what == WALK_TABLE && item->rights != ABI_MEM_RIGHTS;
-    if (item->reserved || (what == WALK_LEAF && item->misaligned) || (what != WALK_LEAF && what != WALK_TABLE))
+    mirror->lost |= said.leads & (item.rights != ABI_MEM_RIGHTS);
+    if (item.reserved | ((what == WALK_LEAF) & item.misaligned) | ((what != WALK_LEAF) & !said.leads))
         mirror_see(mirror, "entry");
-    return what;
+    return said;
 }
 
 /* Links a table below `parent` (NULL: a root table), without looking into it. NULL: that cannot be. */
@@ -65,13 +79,16 @@ static struct mirror_table *link_table(struct mirror *mirror, uint64_t frame, st
         .pd = pd,
         .parent = parent ? (uint32_t)(parent - mirror->table) : RESCIND_NONE,
         .level = (uint8_t)level,
+        .log2 = (uint8_t)(level * mirror->target->geometry.level_bits),
+        .place = mirror->tables,
     };
+    table->key = hash_leaves_key(mirror->pd[pd].id, table->log2);
+    mirror->linked[mirror->tables++] = (uint32_t)(table - mirror->table);
     if (parent) {
         parent->children++;
         mirror->pd[pd].tables++;
         mirror_touch(mirror, pd);
     }
-    mirror->tables++;
     return table;
 }
 
@@ -81,10 +98,13 @@ static void enter_table(struct mirror *mirror, struct mirror_table *top) {
     const uint64_t *entries[WALK_LEVELS_MAX];
     uint32_t end = UINT32_C(1) << mirror->target->geometry.level_bits;
     struct mirror_table *table = top;
-    struct walk_item item;
     entries[top->level] = mirror->target->table(top->frame << FRAME_SHIFT);
     for (;;) {
-        if (next[table->level] == end) {
+        uint32_t index = next[table->level];
+        while (index < end && !entries[table->level][index])
+            index++;
+        next[table->level] = index + 1;
+        if (index >= end) {
             if (!table->used && table->parent != RESCIND_NONE)
                 mirror_see(mirror, "empty-table");
             mirror->hardware += table->leaves;
@@ -93,15 +113,14 @@ static void enter_table(struct mirror *mirror, struct mirror_table *top) {
             table = &mirror->table[table->parent];
             continue;
         }
-        uint32_t index = next[table->level]++;
-        uint64_t entry = entries[table->level][index], hash;
-        if (!entry)
-            continue;
+        uint64_t entry = entries[table->level][index];
+        struct said said = decode_entry(mirror, table, index, entry);
         table->used++;
-        bool leads = decode_entry(mirror, table, index, entry, &item, &hash) == WALK_TABLE;
-        table->leaves += hash;
+        table->entries += hash_entry(index, entry);
+        table->leaves += said.leaf;
         struct mirror_table *below =
-            leads ? link_table(mirror, item.frame, table, table->pd, item.unit, table->level - 1u) : NULL;
+            said.leads ? link_table(mirror, said.frame, table, table->pd, unit_at(table, index), table->level - 1u)
+                       : NULL;
         if (below) {
             table = below;
             next[table->level] = 0;
@@ -118,8 +137,10 @@ static void unlink_table(struct mirror *mirror, struct mirror_table *table) {
         mirror->pd[table->pd].tables--;
         mirror_touch(mirror, table->pd);
     }
+    uint32_t last = mirror->linked[--mirror->tables];
+    mirror->linked[table->place] = last;
+    mirror->table[last].place = table->place;
     mirror->hardware -= table->leaves;
-    mirror->tables--;
     table->run = 0;
 }
 
@@ -140,30 +161,29 @@ static void unlink_frame(struct mirror *mirror, struct pending *pending, uint64_
 
 /* An entry refers to a table now. */
 static void link_later(struct mirror *mirror, struct pending *pending, const struct mirror_table *parent,
-                       const struct walk_item *item) {
+                       uint64_t frame, uint64_t unit) {
     if (pending->links == MIRROR_PENDING) {
         mirror->lost = true;
         return;
     }
-    pending->link[pending->links].frame = item->frame;
-    pending->link[pending->links].unit = item->unit;
+    pending->link[pending->links].frame = frame;
+    pending->link[pending->links].unit = unit;
     pending->link[pending->links++].parent = (uint32_t)(parent - mirror->table);
 }
 
 /* One store to a table that was linked before the operation. */
-static void follow_store(struct mirror *mirror, struct mirror_table *table, uint32_t index,
-                         const struct rescind_store *store, struct pending *pending) {
-    struct walk_item before, after;
-    uint64_t hash_before, hash_after;
-    bool led = decode_entry(mirror, table, index, store->before, &before, &hash_before) == WALK_TABLE;
-    bool leads = decode_entry(mirror, table, index, store->value, &after, &hash_after) == WALK_TABLE;
-    table->leaves += hash_after - hash_before;
-    mirror->hardware += hash_after - hash_before;
+static inline void follow_store(struct mirror *mirror, struct mirror_table *table, uint32_t index,
+                                const struct rescind_store *store, struct pending *pending) {
+    struct said before = decode_entry(mirror, table, index, store->before);
+    struct said after = decode_entry(mirror, table, index, store->value);
+    table->entries += hash_entry(index, store->value) - hash_entry(index, store->before);
+    table->leaves += after.leaf - before.leaf;
+    mirror->hardware += after.leaf - before.leaf;
     table->used += (store->value != 0) - (uint32_t)(store->before != 0);
-    if (led)
+    if (before.leads)
         unlink_frame(mirror, pending, before.frame);
-    if (leads)
-        link_later(mirror, pending, table, &after);
+    if (after.leads)
+        link_later(mirror, pending, table, after.frame, unit_at(table, index));
     if (!table->used && table->parent != RESCIND_NONE) {
         mirror->lost |= pending->emptieds == MIRROR_PENDING;
         pending->emptied[pending->emptieds++ % MIRROR_PENDING] = table;
@@ -224,6 +244,29 @@ static uint64_t hash_bitmap(const struct mirror *mirror, uint32_t id, const uint
             sum += hash_ports(id, word * PORT_BITS + (unsigned)__builtin_ctzll(free), 1);
     }
     return sum;
+}
+
+static bool same_entries(const struct mirror *mirror, const struct mirror_table *table) {
+    const uint64_t *entries = mirror->target->table(table->frame << FRAME_SHIFT);
+    uint32_t end = UINT32_C(1) << mirror->target->geometry.level_bits;
+    uint64_t sum = 0;
+    for (uint32_t i = 0; entries && i < end; i++)
+        sum += hash_entry(i, entries[i]);
+    return entries && sum == table->entries;
+}
+
+void mirror_check_tables(struct mirror *mirror) {
+    struct rescind_pd_view view;
+    bool same = true;
+    for (uint32_t i = 0; i < mirror->tables; i++)
+        same &= same_entries(mirror, &mirror->table[mirror->linked[i]]);
+    for (uint32_t pd = 0; pd < mirror->target->pd_limit; pd++) {
+        const struct mirror_pd *known = &mirror->pd[pd];
+        if (mirror_alive(mirror, pd) && mirror->target->pd(pd, &view))
+            same &= (view.ports ? hash_bitmap(mirror, known->id, view.ports) : 0) == known->ports;
+    }
+    if (!same)
+        mirror_see(mirror, "unlogged");
 }
 
 void mirror_add_pd(struct mirror *mirror, uint32_t pd, const struct rescind_pd_view *view, uint32_t id) {

@@ -94,19 +94,28 @@ struct oracle_call resolve(const struct harness *harness, const struct seq_op *o
 }
 
 void encode(const struct oracle_call *call, uint64_t word[ABI_WORDS]) {
-    enum abi_operation operation = call->operation;
-    bool names_pd = operation == ABI_CREATE_PD || operation == ABI_CREATE_OBJECT || operation == ABI_DESTROY_PD ||
-                    operation == ABI_MOVE_QUOTA || call->to_cap ||
-                    (operation == ABI_REVOKE && call->place == ABI_PLACE_CAP);
-    bool uses_destination = operation == ABI_DELEGATE || operation == ABI_GRANT || operation == ABI_CREATE_PD;
-    word[0] = (uint64_t)operation | (uint64_t)call->kind << ABI_KIND_SHIFT | (uint64_t)call->place << ABI_PLACE_SHIFT |
-              (uint64_t)call->scope << ABI_SCOPE_SHIFT | (uint64_t)call->to_cap << ABI_TO_CAP_SHIFT |
-              (uint64_t)call->filtered << ABI_FILTER_SHIFT | (uint64_t)call->order << ABI_ORDER_SHIFT |
-              (uint64_t)call->mask << ABI_MASK_SHIFT;
-    word[1] = operation == ABI_DESTROY_PD ? unused_word : call->base;
-    word[2] = uses_destination ? call->destination : unused_word;
-    word[3] = names_pd ? call->pd_selector : unused_word;
-    word[4] = call->filtered || operation == ABI_MOVE_QUOTA ? call->filter_selector : unused_word;
+    enum { BASE = 1, DESTINATION = 2, PD = 4, FILTER = 8 };
+    static const uint8_t words_of[] = {
+        [ABI_CREATE_PD] = BASE | DESTINATION | PD,
+        [ABI_DELEGATE] = BASE | DESTINATION,
+        [ABI_REVOKE] = BASE,
+        [ABI_DESTROY_PD] = PD,
+        [ABI_LOOKUP] = BASE,
+        [ABI_CREATE_OBJECT] = BASE | PD,
+        [ABI_GRANT] = BASE | DESTINATION,
+        [ABI_MOVE_QUOTA] = BASE | PD | FILTER,
+    };
+    unsigned uses = words_of[call->operation];
+    bool of_cap = call->to_cap | ((call->operation == ABI_REVOKE) & (call->place == ABI_PLACE_CAP));
+    uses |= (of_cap ? PD : 0u) | (call->filtered ? FILTER : 0u);
+    word[0] = (uint64_t)call->operation | (uint64_t)call->kind << ABI_KIND_SHIFT |
+              (uint64_t)call->place << ABI_PLACE_SHIFT | (uint64_t)call->scope << ABI_SCOPE_SHIFT |
+              (uint64_t)call->to_cap << ABI_TO_CAP_SHIFT | (uint64_t)call->filtered << ABI_FILTER_SHIFT |
+              (uint64_t)call->order << ABI_ORDER_SHIFT | (uint64_t)call->mask << ABI_MASK_SHIFT;
+    word[1] = uses & BASE ? call->base : unused_word;
+    word[2] = uses & DESTINATION ? call->destination : unused_word;
+    word[3] = uses & PD ? call->pd_selector : unused_word;
+    word[4] = uses & FILTER ? call->filter_selector : unused_word;
 }
 
 struct oracle_call decode(uint32_t caller, const uint64_t word[ABI_WORDS]) {

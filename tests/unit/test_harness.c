@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "harness/host.h"
+#include "harness/mirror_hash.h"
 #include "harness/walk.h"
 
 extern const struct rescind_target rescind_target_small, rescind_target_real;
@@ -514,6 +515,33 @@ static void test_fresh_lies_are_found_by_the_log(void **state) {
     }
 }
 
+/* After tear-down there is no log to follow: what is left is looked at as a whole. */
+static void test_lies_after_tear_down_are_found(void **state) {
+    static const struct lie left[] = {
+        {.pd = 0, .table = entry_not_present, .level = 3, .unit = 0x40},
+        {.pd = RESCIND_PD_PHYS, .node = node_rights, .unit = 0},
+        {.pd = RESCIND_PD_PHYS, .node = node_height, .unit = 0x80},
+        {.pd = RESCIND_PD_PHYS, .node = node_height, .unit = 0, .kind = ABI_PIO},
+        {.pd = 0, .view = view_table},
+        {.pd = 0, .view = view_reference},
+        {.usage = usage_nodes},
+    };
+    static struct harness_outcome full, log;
+    (void)state;
+    run_lie(NULL, whole_story, HARNESS_LOG, &log);
+    assert_int_equal(log.verdict, HARNESS_AGREE);
+    uint32_t last = liar.calls;
+    for (size_t i = 0; i < sizeof(left) / sizeof(*left); i++) {
+        struct lie lie = left[i];
+        lie.from = last;
+        run_lie(&lie, whole_story, HARNESS_FULL, &full);
+        run_lie(&lie, whole_story, HARNESS_LOG, &log);
+        assert_int_equal(full.verdict, HARNESS_FINDING);
+        assert_int_equal(log.verdict, HARNESS_FINDING);
+        assert_string_equal(log.signature, full.signature);
+    }
+}
+
 static void test_log_that_hides_changes(void **state) {
     static const struct lie no_nodes = {.from = CUT, .log = log_no_nodes};
     static const struct lie no_stores = {.from = 3, .log = log_no_stores};
@@ -709,6 +737,34 @@ static void link_pages(void) {
         pages[i][1] = (uint64_t)(i + 2) << 12 | 7;
 }
 
+static int by_number(const void *a, const void *b) {
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* Links are digested as products of numbers that are made of small indices: sums of two must not coincide. */
+static void test_digests_of_links_differ(void **state) {
+    enum { NODES = 32, LINKS = (NODES + 1) * NODES, SUMS = LINKS * (LINKS - 1) / 2 };
+    uint64_t link[LINKS], *sum = malloc(SUMS * sizeof(*sum));
+    uint32_t links = 0, sums = 0;
+    (void)state;
+    assert_non_null(sum);
+    for (uint32_t from = 0; from <= NODES; from++) {
+        for (uint32_t to = 0; to < NODES; to++)
+            link[links++] = hash_from(from < NODES ? from : RESCIND_NONE) * hash_to(to) * hash_list(to % 3);
+    }
+    for (uint32_t i = 0; i < LINKS; i++) {
+        for (uint32_t j = 0; j < i; j++)
+            sum[sums++] = link[i] + link[j];
+    }
+    qsort(sum, SUMS, sizeof(*sum), by_number);
+    for (uint32_t i = 1; i < SUMS; i++)
+        assert_true(sum[i] != sum[i - 1]);
+    assert_int_equal(hash_to(RESCIND_NONE), 0);
+    assert_int_equal(hash_list(RESCIND_NONE), 0);
+    free(sum);
+}
+
 static void test_walker_rights(void **state) {
     struct walk_item item;
     uint64_t unit = (UINT64_C(1) << 27) + (1 << 18) + (1 << 9) + 5;
@@ -793,6 +849,7 @@ static void test_walker_order(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_digests_of_links_differ),
         cmocka_unit_test(test_walker_rights),
         cmocka_unit_test(test_walker_reserved_bits),
         cmocka_unit_test(test_walker_large_leaves),
@@ -800,6 +857,7 @@ int main(void) {
         cmocka_unit_test(test_honest_kernel_agrees),
         cmocka_unit_test(test_every_lie_is_found),
         cmocka_unit_test(test_fresh_lies_are_found_by_the_log),
+        cmocka_unit_test(test_lies_after_tear_down_are_found),
         cmocka_unit_test(test_log_that_hides_changes),
         cmocka_unit_test(test_overflowing_log_is_no_finding),
         cmocka_unit_test(test_overflow_with_parents_in_later_pds),
