@@ -6,13 +6,7 @@
 
 struct machine machine;
 
-enum {
-    VECTOR_NMI = 2,
-    VECTOR_DOUBLE_FAULT = 8,
-    VECTOR_PROTECTION = 13,
-    VECTOR_PAGE_FAULT = 14,
-    VECTOR_MACHINE_CHECK = 18
-};
+enum { VECTOR_NMI = 2, VECTOR_DOUBLE_FAULT = 8, VECTOR_PAGE_FAULT = 14, VECTOR_MACHINE_CHECK = 18 };
 enum { RFLAGS_AT_START = 1 << 1 | 1 << 9 /* interrupts on */, AGENT_CODE_BYTES = 1 << 30 };
 
 void machine_trap(struct frame *frame);
@@ -51,11 +45,13 @@ _Noreturn void machine_idle(void) {
     machine_wait(self->stack_top);
 }
 
-/* Root's thread goes on after CONTROL_RUN, on a CPU that runs nobody. */
+/* Root's thread goes on after CONTROL_RUN. */
 _Noreturn static void return_to_root(struct machine_cpu *self) {
-    machine_lock();
-    cpu_switch(self->index, pd_root());
-    machine_unlock();
+    if (self->ran == RESCIND_NONE) { /* the agent's PD died */
+        machine_lock();
+        cpu_switch(self->index, pd_root());
+        machine_unlock();
+    }
     self->agent = false;
     self->root_waits = false;
     self->root_frame.rax = self->root_code;
