@@ -1,5 +1,5 @@
 // The page of a finding and the overview, in headless Chromium. PAGE, OVERVIEW: their paths; CHROMIUM: the browser's.
-// The finding is that of FAULT of tests/cli/test_triage.py: five operations, the last one failing.
+// The finding is that of FAULT of tests/triage/triage.py: five operations, the last one failing.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { mkdtempSync, rmSync } from "node:fs";

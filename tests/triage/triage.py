@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""scripts/triage and scripts/bisect on a kernel with a seeded fault: test_triage.py ROOT. Builds that kernel first."""
+"""scripts/triage and scripts/bisect on a kernel with a seeded fault: triage.py ROOT. Builds that kernel first."""
 
 import json
 import os
