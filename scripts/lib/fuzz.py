@@ -19,6 +19,7 @@ from pathlib import Path
 
 import builds
 import engine
+import seeds
 
 ROUND_SECONDS = 600  # each target gets its share of every round
 STATUS_SECONDS = 0.5
@@ -79,16 +80,10 @@ class Session:
         return [builds.ROOT / "work" / "corpus" / target, self.work / "seeds" / target]
 
     def collect_seeds(self, target):
-        kept, seeds = self.corpora(target)
+        kept, into = self.corpora(target)
         kept.mkdir(parents=True, exist_ok=True)
-        seeds.mkdir(parents=True)
-        for source in (f"seeds/{target}", "scenarios", "regress"):
-            for path in sorted((builds.ROOT / "corpus" / source).rglob("*.rsq")):
-                name = hashlib.sha1(bytes(path)).hexdigest()
-                if engine.TARGETS[target].explores == "sequences":
-                    shutil.copy(path, seeds / name)
-                elif re.search(rf"^# geometry: {engine.TARGETS[target].geometry}$", path.read_text(), re.MULTILINE):
-                    engine.pack(self.rescind, path, seeds / name)
+        into.mkdir(parents=True)
+        seeds.collect(self.rescind, target, into)
 
     def fuzz(self):
         started = time.monotonic()
