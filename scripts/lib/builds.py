@@ -35,7 +35,7 @@ def make(preset, *targets, kernel=None, into=None, jobs=None):
     configure = ["cmake", "--preset", preset, "-B", str(into)]
     if kernel:
         # Such a build is linked many times, and each time is short.
-        configure += [f"-DRESCIND_KERNEL_DIR={kernel}", "-DRESCIND_LTO=OFF"]
+        configure.append(f"-DRESCIND_KERNEL_DIR={kernel}")
     if not _is_configured(into):
         _run(configure)
     command = ["cmake", "--build", str(into)]

@@ -47,11 +47,12 @@ def collect(rescind, target, into):
     """Fills a directory with what a target starts from, as it reads it: its own seeds and the shared sequences."""
     own = sorted((SEEDS / target).glob("*"))
     for path in [*own, *(path for path in shared() if is_for(target, path))]:
-        name = into / hashlib.sha1(bytes(path)).hexdigest()
+        written = into / "written"
         if engine.TARGETS[target].geometry:
-            engine.pack(rescind, path, name)
+            engine.pack(rescind, path, written)
         else:
-            shutil.copy(path, name)
+            shutil.copy(path, written)
+        written.rename(into / hashlib.sha1(written.read_bytes()).hexdigest())
 
 
 def raw_seeds(target):

@@ -45,11 +45,11 @@ class Campaign:
         environment = os.environ | {
             "AFL_CUSTOM_MUTATOR_LIBRARY": str(binaries / f"{TARGET}.mutator.so"), "AFL_CUSTOM_MUTATOR_ONLY": "1",
             "AFL_NO_UI": "1", "AFL_SKIP_CPUFREQ": "1", "AFL_I_DONT_CARE_ABOUT_MISSING_CRASHES": "1",
-            "AFL_BENCH_UNTIL_CRASH": "1", "AFL_NO_AFFINITY": "1",
+            "AFL_BENCH_UNTIL_CRASH": "1", "AFL_NO_AFFINITY": "1", "AFL_QUIET": "1",
             "RESCIND_COUNTERS": str(self.work / "counters"), "RESCIND_FINDINGS": str(self.findings),
             "RESCIND_KNOWN": str(self.work / "known"),
         }
-        command = ["afl-fuzz", "-s", "1", "-V", str(seconds), "-G", "4096", "-i", self.work / "seeds", "-o", self.work / "out",
+        command = ["afl-fuzz", "-s", "1", "-t", "1000", "-V", str(seconds), "-G", "4096", "-i", self.work / "seeds", "-o", self.work / "out",
                    "--", binaries / TARGET]
         with (self.work / "log").open("wb") as log:
             self.status = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment,
@@ -99,14 +99,14 @@ def main():
     binaries = faulty_binaries()
     found = Campaign(binaries, "fault", seconds=SECONDS_MAX)
     findings = list(found.findings.iterdir())
-    check(len(found.files("crashes")) == 1, f"{FAULT} is a crash for AFL++, found within {SECONDS_MAX} s")
+    check(found.files("crashes"), f"{FAULT} is a crash for AFL++, found within {SECONDS_MAX} s")
     check(len(findings) == 1, "and a finding, as a sequence")
     expected = faults.read_fault(faults.FAULTS / f"{FAULT}.patch").expected
     signatures = [signature_of(finding) for finding in findings]
     check(signatures and signatures[0].split(".")[0] in expected, f"that fails as it must ({', '.join(signatures)})")
 
     silent = Campaign(binaries, "known", seconds=4, known=["*"])
-    check(silent.counts()[0] > found.counts()[0] or silent.counts()[0] > 1000, "the fault runs on when it is known")
+    check(silent.counts()[0] > 1000, "the fault runs on when it is known")
     check(not silent.files("crashes") and not list(silent.findings.iterdir()), "and known findings are passed over")
     if failures or "--keep" in sys.argv:
         print(f"left in {WORK.relative_to(ROOT)}")
