@@ -18,7 +18,7 @@ from pathlib import Path
 import builds
 import coverage
 import engine
-import inputs
+import seeds
 
 ROUND_SECONDS = 600  # each target gets its share of every round
 STATUS_SECONDS = 0.5
@@ -79,10 +79,10 @@ class Session:
         return [builds.ROOT / "work" / "corpus" / target, self.work / "seeds" / target]
 
     def collect_seeds(self, target):
-        kept, seeds = self.corpora(target)
+        kept, into = self.corpora(target)
         kept.mkdir(parents=True, exist_ok=True)
-        seeds.mkdir(parents=True)
-        inputs.collect(self.rescind, target, seeds)
+        into.mkdir(parents=True)
+        seeds.collect(self.rescind, target, into)
 
     def fuzz(self):
         started = time.monotonic()
