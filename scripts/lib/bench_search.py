@@ -279,7 +279,7 @@ def curve(results, mode):
 
 def plot(results, output):
     script = [f'set terminal svg size 800,500 dynamic background "white"; set output "{output}"',
-              "set logscale x; set xrange [1:]; set yrange [0:]; set key left top; set grid",
+              "set logscale x; set xrange [1:]; set yrange [0:]; set key right bottom; set grid",
               'set xlabel "executions"; set ylabel "faults found, mean of the seeds"; set format x "10^{%T}"',
               f'set title "{len(results.faults)} seeded faults, {results.seeds} seeds, from empty corpora, one core"']
     for mode in results.modes:

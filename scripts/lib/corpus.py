@@ -25,6 +25,7 @@ import builds
 import engine
 import features
 import inputs
+import seeds
 
 BUILD = "fuzz-plain"
 NAMED_MAX = 4  # functions in a title
@@ -39,7 +40,7 @@ def parse_arguments():
                              "AFL++ output directory (default: work/corpus and work/campaign, if there)")
     parser.add_argument("--target", action="append", choices=list(engine.TARGETS), help="this one only; may be repeated")
     parser.add_argument("--fresh", action="store_true", help="do not take what is in corpus/seeds now")
-    parser.add_argument("-o", "--output", type=Path, default=inputs.SEEDS, metavar="DIRECTORY", help="default: corpus/seeds")
+    parser.add_argument("-o", "--output", type=Path, default=seeds.CORPUS / "seeds", metavar="DIRECTORY", help="default: corpus/seeds")
     arguments = parser.parse_args()
     if missing := [str(directory) for directory in arguments.directory if not directory.is_dir()]:
         parser.error(f"no such directory: {', '.join(missing)}")
@@ -112,16 +113,10 @@ class Maker:
         header, operations = text.split("\n\n", 1)
         return header, operations
 
-    def shipped(self):
-        """Inputs of corpus/ that are no seeds of one target."""
-        paths = [path for path in inputs.shared() if inputs.is_for(self.target, path)]
-        if self.kind.geometry:
-            return [self.pack(path) for path in paths]
-        return [path.read_bytes()[: inputs.longest(self.target)] for path in paths]
-
-    def present(self):
-        sequences = sorted((inputs.SEEDS / self.target).glob("*.rsq"))
-        return [self.pack(path) for path in sequences] + inputs.raw_seeds(self.target)
+    def inputs_of(self, paths):
+        """Files of corpus/ as the target reads them."""
+        contents = (seeds.input_of(self.rescind, self.kind, path) for path in paths)
+        return [content[: inputs.longest(self.target)] for content in contents if content is not None]
 
     def canonical(self, content):
         """The same after a way through text."""
@@ -131,8 +126,8 @@ class Maker:
 
     def make(self, directories, fresh):
         """The seeds, in their order, and what the rest of corpus/ reaches."""
-        reached = frozenset().union(*(one.reaches for one in self.measure(self.shipped())))
-        contents = {*inputs.kept(directories, self.target), *([] if fresh else self.present())}
+        reached = frozenset().union(*(one.reaches for one in self.measure(self.inputs_of(seeds.shared()))))
+        contents = {*inputs.kept(directories, self.target), *([] if fresh else self.inputs_of(seeds.own(self.target)))}
         chosen = choose(self.measure(sorted(contents)), reached)
         if self.kind.geometry:
             chosen = choose(self.judged(self.measure(sorted({self.canonical(one.content) for one in chosen}))), reached)

@@ -19,6 +19,7 @@ from pathlib import Path
 import builds
 import engine
 import inputs
+import seeds
 
 KERNEL = builds.ROOT / "src" / "kernel"
 REPORT = builds.directory("coverage") / "report"
@@ -104,7 +105,8 @@ def measure(measurement, directories):
             continue
         folder = measurement.work / "inputs" / target
         folder.mkdir(parents=True)
-        for number, content in enumerate([*inputs.raw_seeds(target), *inputs.kept(directories, target)]):
+        raw = [path.read_bytes() for path in seeds.own(target) if path.suffix != ".rsq"]
+        for number, content in enumerate([*raw, *inputs.kept(directories, target)]):
             (folder / str(number)).write_bytes(content)
         measurement.replay(target, folder)
 

@@ -20,8 +20,8 @@ import campaign
 import coverage
 import engine
 import findings
-import inputs
 import runner
+import seeds
 import status
 
 COVERAGE_SECONDS = 300
@@ -100,9 +100,9 @@ def build_id(rescind):
 
 
 def collect_seeds(session, target):
-    _, seeds = session.corpora(target)
-    seeds.mkdir(parents=True)
-    inputs.collect(session.rescind, target, seeds)
+    _, into = session.corpora(target)
+    into.mkdir(parents=True)
+    seeds.collect(session.rescind, target, into)
 
 
 def measure_coverage(session):

@@ -1,14 +1,9 @@
-"""The inputs of fuzz targets: what corpus/ ships, and what engines have kept in directories."""
-
-import hashlib
-import re
-import shutil
+"""The inputs of fuzz targets that engines have kept in directories."""
 
 import builds
 import engine
 
 OPERATION_BYTES = 16  # SEQ_OP_BYTES of src/seq/seq.h
-SEEDS = builds.ROOT / "corpus" / "seeds"
 KEPT = [builds.ROOT / "work" / name for name in ("corpus", "campaign")]  # where scripts/fuzz leaves what it keeps
 
 
@@ -30,34 +25,6 @@ def kept(directories, target):
                 except FileNotFoundError:
                     pass  # an engine that runs has replaced it
     return sorted(found)
-
-
-def shared():
-    """Sequences that every target with a use for them starts from."""
-    return [path for source in ("scenarios", "regress") for path in sorted((builds.ROOT / "corpus" / source).rglob("*.rsq"))]
-
-
-def is_for(target, path):
-    """Whether a target can read a sequence: packed, in its geometry, or as text."""
-    kind = engine.TARGETS[target]
-    return kind.explores == "sequences" or bool(re.search(rf"^# geometry: {kind.geometry}$", path.read_text(), re.MULTILINE))
-
-
-def collect(rescind, target, into):
-    """Fills a directory with what a target starts from, as it reads it: its own seeds and the shared sequences."""
-    own = sorted((SEEDS / target).glob("*"))
-    for path in [*own, *(path for path in shared() if is_for(target, path))]:
-        written = into / "written"
-        if engine.TARGETS[target].geometry:
-            engine.pack(rescind, path, written)
-        else:
-            shutil.copy(path, written)
-        written.rename(into / hashlib.sha1(written.read_bytes()).hexdigest())
-
-
-def raw_seeds(target):
-    """Shipped inputs that are no sequences."""
-    return [path.read_bytes() for path in sorted((SEEDS / target).glob("*")) if path.suffix != ".rsq"]
 
 
 def longest(target):

@@ -24,6 +24,8 @@ static const char doc[] =
     "  direct   memory handed out from PHYS, or through the manager's mappings\n"
     "  destroy  a program that shares memory is destroyed\n"
     "\n"
+    "How many executions finding a seeded fault takes, by how inputs are made, is measured by scripts/bench-search.\n"
+    "\n"
     "Exit status: 0 measured, 1 a finding, 2 bad usage.";
 
 static error_t parse(int key, char *argument, struct argp_state *state) {

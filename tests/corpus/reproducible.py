@@ -16,6 +16,7 @@ import builds  # noqa: E402
 import corpus  # noqa: E402
 import engine  # noqa: E402
 import inputs  # noqa: E402
+import seeds  # noqa: E402
 
 TARGET, SEEDS = "ports", 20
 
@@ -38,7 +39,7 @@ class Reproducible(unittest.TestCase):
         work = cls.work = Path(cls.temporary.name)
         for place in ("a/ports", "b/ports/main/queue", "b/ports/other"):
             (work / place).mkdir(parents=True)
-        for number, path in enumerate(sorted((inputs.SEEDS / "quota").glob("*.rsq"))[:SEEDS]):
+        for number, path in enumerate(seeds.own("quota")[:SEEDS]):
             engine.pack(builds.directory("fuzz-plain") / "rescind", path, work / "a/ports" / str(number))
             content = (work / "a/ports" / str(number)).read_bytes()
             (work / "b/ports" / ("main/queue" if number % 2 else "other") / f"id:{SEEDS - number}").write_bytes(content)
@@ -57,7 +58,7 @@ class Reproducible(unittest.TestCase):
             maker = corpus.Maker(TARGET, Path(name))
             before = maker.measure(inputs.kept([self.work / "a"], TARGET))
             after = maker.measure([maker.pack(path) for path in (self.work / "from-a").rglob("*.rsq")])
-            shared = frozenset().union(*(one.reaches for one in maker.measure(maker.shipped())))
+            shared = frozenset().union(*(one.reaches for one in maker.measure(maker.inputs_of(seeds.shared()))))
         self.assertLess(sum(len(one.content) for one in after), sum(len(one.content) for one in before))
         self.assertLess(frozenset(), frozenset().union(*(one.reaches for one in after)) - shared)
         self.assertLessEqual(frozenset().union(*(one.reaches for one in before)), frozenset().union(shared, *(one.reaches for one in after)))

@@ -10,6 +10,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts" / "lib"))
 import corpus  # noqa: E402
 import engine  # noqa: E402
 import inputs  # noqa: E402
+import seeds  # noqa: E402
 
 
 def reaching(size, *features, mark=0):
@@ -72,7 +73,7 @@ class Places(unittest.TestCase):
 
     def test_every_target_has_seeds(self):
         for target, kind in engine.TARGETS.items():
-            paths = list((inputs.SEEDS / target).iterdir())
+            paths = list((seeds.CORPUS / "seeds" / target).iterdir())
             self.assertGreater(len(paths), 5, target)
             self.assertEqual({".rsq" if kind.geometry else ".raw"}, {path.suffix for path in paths}, target)
 
