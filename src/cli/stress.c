@@ -248,13 +248,12 @@ static void try_again(struct session *session, const char *path) {
     struct qemu_job job = {.seq = &seq};
     qemu_replay(session->qemu, &job, 1, session->arguments->seed);
     if (job.outcome.verdict == HARNESS_FINDING)
-        printf("replayed: %s\nrun again: rescind run --on=qemu --machine=%s --cpu=%s --seed=%" PRIu64 "%s %s\n",
-               job.outcome.signature, session->arguments->qemu.machine, session->arguments->qemu.cpu,
-               session->arguments->seed, session->arguments->qemu.threads ? " --threads" : "", path);
+        printf("replayed: %s\n", job.outcome.signature);
     else
         printf("replayed alone it does not show\n");
     if (job.runs)
         printf("showed in %u of %u further runs\n", job.shown, job.runs);
+    qemu_print_again(&session->arguments->qemu, session->arguments->seed, path);
     sequence_free(&seq);
 }
 
