@@ -193,11 +193,17 @@ static void system_call(const struct machine_cpu *self, struct frame *frame) {
 }
 
 void machine_agent_returns(struct machine_cpu *self, enum control_code code) {
-    if (machine_lock()) {
-        self->root_code = code;
-        cpu_stop(self->index);
-        machine_unlock();
+    if (!machine_lock()) {
+        return;
     }
+    self->root_code = code;
+    if (self->root_waits) {
+        cpu_switch(self->index, pd_root());
+        self->way = MACHINE_LEAVE;
+    } else {
+        cpu_stop(self->index);
+    }
+    machine_unlock();
 }
 
 /* An instruction at the end of the lower half leaves an address at which no CPU can go on. */

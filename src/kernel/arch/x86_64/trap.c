@@ -51,11 +51,13 @@ _Noreturn void machine_idle(void) {
     machine_wait(self->stack_top);
 }
 
-/* Root's thread goes on after CONTROL_RUN, on a CPU that runs nobody. */
+/* Root's thread goes on after CONTROL_RUN. */
 _Noreturn static void return_to_root(struct machine_cpu *self) {
-    machine_lock();
-    cpu_switch(self->index, pd_root());
-    machine_unlock();
+    if (self->ran == RESCIND_NONE) { /* the agent's PD died */
+        machine_lock();
+        cpu_switch(self->index, pd_root());
+        machine_unlock();
+    }
     self->agent = false;
     self->root_waits = false;
     self->root_frame.rax = self->root_code;
