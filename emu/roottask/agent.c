@@ -72,10 +72,9 @@ static void note_busy(struct agent_mailbox *mailbox) {
 }
 
 static void be_busy(struct agent_mailbox *mailbox) {
-    if (!mailbox->busy || !mailbox->busy_count) {
-        instruction_pause();
+    instruction_pause(); /* CPUs of an emulator that take turns go on to the next one here */
+    if (!mailbox->busy || !mailbox->busy_count)
         return;
-    }
     mailbox->busy_at = mailbox->busy_at + 1 < mailbox->busy_count ? mailbox->busy_at + 1 : 0;
     set_stage(mailbox, AGENT_BUSY);
     (void)*(const volatile uint8_t *)mailbox->busy_address[mailbox->busy_at];

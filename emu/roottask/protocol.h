@@ -2,8 +2,8 @@
  * What the root task and the host tell each other: its command line, the lines that it prints, its statuses. Numbers
  * and words only; shared by emu/roottask and src/cli/qemu.c.
  *
- * Command line: the path of the root task, a mode (replay, stress, soak, raw), and KEY=NUMBER for each option. replay
- * takes sequences from the next boot module (seq/archive.h).
+ * Command line: the path of the root task, a mode (replay, stress, soak, raw: each in a file of its own), and
+ * KEY=NUMBER for each option. replay takes sequences from the next boot module (seq/archive.h).
  *
  * Lines (others, such as the kernel's, may stand between them):
  *   rescind: root task MODE, KEY=NUMBER...        has started

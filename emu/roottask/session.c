@@ -1,6 +1,7 @@
 /* See session.h. */
 #include "session.h"
 
+#include "harness/soak.h"
 #include "kernel.h"
 #include "print.h"
 #include "protocol.h"
@@ -85,6 +86,8 @@ void session_start(struct session *session, const char *mode) {
                                     &hooks, enter, NULL);
     if (!session->harness)
         session_bad("no harness");
+    session->spare_size = soak_size();
+    session->spare = take(&memory, &left, session->spare_size);
     session->options = (struct harness_options){.compare = HARNESS_PROBE, .seed = session_option("seed", 0)};
     session->started = kernel_ticks();
     line_text(&line, PROTOCOL_HELLO);
@@ -152,22 +155,30 @@ static void print_outcome(const struct session *session, uint64_t number) {
     line_end(&line);
 }
 
-void session_run(struct session *session, const struct seq *seq, uint64_t number) {
-    static const uint32_t statuses[] = {ROOT_DONE, ROOT_FINDING, ROOT_TOO_LARGE};
+void session_begin(uint64_t number) {
     struct line line = {0};
     line_number(&line, PROTOCOL_BEGIN, number);
     line_end(&line);
+}
+
+void session_tell(struct session *session, const struct seq *seq, uint64_t number) {
+    print_outcome(session, number);
+    session->sequences++;
+    if (session->outcome.verdict != HARNESS_FINDING)
+        return;
+    print_block(PROTOCOL_REPORT, session->outcome.report);
+    session_dump(session, seq);
+    session_end(session, ROOT_FINDING);
+}
+
+void session_run(struct session *session, const struct seq *seq, uint64_t number) {
+    session_begin(number);
     harness_run(session->harness, seq, &session->options, &session->outcome);
     session->operations += session->outcome.executed;
     session->probes += session->outcome.probes;
-    session->sequences++;
-    print_outcome(session, number);
-    if (session->outcome.verdict == HARNESS_FINDING) {
-        print_block(PROTOCOL_REPORT, session->outcome.report);
-        session_dump(session, seq);
-    }
-    if (session->outcome.verdict != HARNESS_AGREE)
-        session_end(session, statuses[session->outcome.verdict]);
+    session_tell(session, seq, number);
+    if (session->outcome.verdict == HARNESS_TOO_LARGE)
+        session_end(session, ROOT_TOO_LARGE);
     if (session->outcome.spent)
         session_end(session, ROOT_AGAIN);
 }

@@ -12,7 +12,9 @@ struct session {
     struct harness_options options;
     struct harness_outcome outcome;
     struct seq_op *ops; /* room for SEQ_MAX_OPS */
-    char *text;         /* room for a sequence as text */
+    void *spare;        /* memory for a mode's own use */
+    size_t spare_size;
+    char *text; /* room for a sequence as text */
     size_t text_size;
     uint64_t operations, probes, sequences;
     uint64_t steps;   /* of the sequence so far; replay only */
@@ -31,6 +33,11 @@ void session_start(struct session *session, const char *mode);
  * take. */
 void session_run(struct session *session, const struct seq *seq, uint64_t number);
 
+/* The parts of it: says that a sequence begins; says what came of it (session->outcome), and ends the machine after a
+ * finding. */
+void session_begin(uint64_t number);
+void session_tell(struct session *session, const struct seq *seq, uint64_t number);
+
 /* Prints a sequence for the host to keep. */
 void session_dump(struct session *session, const struct seq *seq);
 
@@ -41,5 +48,6 @@ _Noreturn void session_end(struct session *session, uint32_t status);
 _Noreturn void replay(struct session *session);
 _Noreturn void stress(struct session *session);
 _Noreturn void raw(struct session *session);
+_Noreturn void soak(struct session *session);
 
 #endif

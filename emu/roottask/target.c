@@ -4,12 +4,9 @@
 #include "kernel.h"
 
 enum { FRAMES_MAX = 1 << 20, OBJECTS_MAX = 1 << 16, BITS = 64 };
-enum {
-    TAG_ENTRY = 16 /* the program */,
-    TAG_SCRATCH = 64 /* what is written at accesses */,
-    MOV_EAX = 0xb8,
-    RET = 0xc3
-};
+enum { TAG_SCRATCH = 64 /* what is written at accesses */, TAG_PROGRAMS = 512, PROGRAM_BYTES = 8, PAGE = 4096 };
+enum { PROGRAMS = (PAGE - TAG_PROGRAMS) / PROGRAM_BYTES, MOV_EAX = 0xb8, RET = 0xc3 };
+enum { CPUS_MAX = 4, UNITS_TOLD_APART = 4096 };
 #define TAG_MAGIC UINT64_C(0x7ea51c3d)
 
 static struct {
@@ -17,6 +14,8 @@ static struct {
     uint64_t tagged[FRAMES_MAX / BITS];
     uint64_t object_alive[OBJECTS_MAX / BITS];
     uint32_t nonce;
+    /* Programs executed since a CPU was last made to run its PD, by (some bits of) the unit. */
+    uint16_t executed[CPUS_MAX][UNITS_TOLD_APART];
 } state;
 
 /* ---- frames ---- */
@@ -27,11 +26,10 @@ static void tag(uint64_t frame) {
         return;
     state.tagged[frame / BITS] |= bit;
     uint8_t *bytes = kernel_frame(frame);
-    uint32_t number = (uint32_t)frame;
+    uint64_t program = MOV_EAX | frame << 8 | (uint64_t)RET << 40;
     *(uint64_t *)(void *)bytes = TAG_MAGIC << 32 | frame;
-    bytes[TAG_ENTRY] = MOV_EAX;
-    __builtin_memcpy(&bytes[TAG_ENTRY + 1], &number, sizeof(number));
-    bytes[TAG_ENTRY + 5] = RET;
+    for (uint32_t at = TAG_PROGRAMS; at < PAGE; at += PROGRAM_BYTES)
+        *(uint64_t *)(void *)&bytes[at] = program;
 }
 
 static uint64_t tagged_frame(uint64_t content) {
@@ -60,18 +58,29 @@ static bool is_opaque(const struct rescind_probe *probe) {
     return probe->kind == ABI_MEM && probe->resource != RESCIND_NOWHERE && !kernel_is_memory(probe->resource);
 }
 
-static void prepare(struct rescind_probe *probe, uint32_t place, struct kernel_access *access) {
+/* Where in the page to execute. On the first CPU, which is made to run the PD anew, always the same. */
+static uint16_t choose_program(uint32_t cpu, struct rescind_probe *probe) {
+    uint16_t *executed = &state.executed[cpu][probe->unit % UNITS_TOLD_APART];
+    if (cpu && probe->rights & ABI_X && ++*executed == PROGRAMS) {
+        --*executed;
+        probe->rights &= (uint8_t)~ABI_X;
+    }
+    return (uint16_t)(TAG_PROGRAMS + (cpu ? *executed : 0) * PROGRAM_BYTES);
+}
+
+static void prepare(uint32_t cpu, struct rescind_probe *probe, uint32_t place, struct kernel_access *access) {
     if (is_opaque(probe))
         probe->rights &= (uint8_t)~ABI_X;
     else if (probe->kind == ABI_MEM && probe->resource != RESCIND_NOWHERE)
         tag(probe->resource);
+    uint16_t entry = choose_program(cpu, probe);
     *access = (struct kernel_access){
         .unit = probe->unit,
         .kind = probe->kind,
         .rights = probe->rights,
         .nonce = ++state.nonce,
         .offset = (uint16_t)(TAG_SCRATCH + place * sizeof(uint32_t)),
-        .entry = TAG_ENTRY,
+        .entry = entry,
     };
 }
 
@@ -85,7 +94,7 @@ static void conclude(struct rescind_probe *probe, const struct kernel_access *ac
 static void probe_some(uint32_t cpu, uint32_t pd, bool fresh, struct rescind_probe *probes, uint32_t count) {
     struct kernel_access access[KERNEL_ACCESSES];
     for (uint32_t i = 0; i < count; i++)
-        prepare(&probes[i], i, &access[i]);
+        prepare(cpu, &probes[i], i, &access[i]);
     kernel_access(cpu, pd, fresh, access, count);
     for (uint32_t i = 0; i < count; i++)
         conclude(&probes[i], &access[i]);
@@ -114,12 +123,17 @@ static bool target_access(uint32_t cpu, enum abi_kind kind, uint64_t unit, uint8
 /* ---- the rest ---- */
 
 /* Whatever came before, nobody but root is left: sequences are torn down. */
+static void target_switch_to(uint32_t cpu, uint32_t pd) {
+    __builtin_memset(state.executed[cpu], 0, sizeof(state.executed[cpu]));
+    kernel_switch(cpu, pd);
+}
+
 static void target_boot(const struct rescind_hooks *hooks, uint32_t cpus, uint64_t speculation) {
     (void)hooks;
     (void)cpus;
     (void)speculation;
     for (uint32_t cpu = kernel_cpus(); cpu-- > 0;)
-        kernel_switch(cpu, cpu ? RESCIND_NONE : 0);
+        target_switch_to(cpu, cpu ? RESCIND_NONE : 0);
 }
 
 static void target_call(uint32_t cpu, uint32_t pd, uint64_t word[ABI_WORDS]) {
@@ -149,7 +163,7 @@ const struct rescind_target *target_make(void) {
         .boots_once = true,
         .call = target_call,
         .fail_allocation = kernel_fail_allocation,
-        .switch_to = kernel_switch,
+        .switch_to = target_switch_to,
         .runs = kernel_runs,
         .access = target_access,
         .probe = target_probe,

@@ -3,6 +3,10 @@
  *
  * Frames are told apart by what stands in them: a tag at the start, and a program that returns the frame's number. They
  * are written when a frame is first expected somewhere, and stay; nobody else uses this memory.
+ *
+ * The program stands there many times over. QEMU 7.2 keeps translated code by its address; when a CPU is told to forget
+ * a page, it finds all of a large page's translations, but not all code in it, which can then be executed although it
+ * cannot be read. Where a CPU is not made to forget everything in between, no address is executed twice.
  */
 #ifndef RESCIND_ROOTTASK_TARGET_H
 #define RESCIND_ROOTTASK_TARGET_H

@@ -13,7 +13,8 @@ static const struct argp_option list[] = {
      "Compare what the kernel logged, or everything, or only what accesses and lookups show (default: log)", 0},
     {"target", OPTION_TARGET, "small|real|auto", 0, "Kernel to run on (default: auto, the geometry the file names)", 0},
     {"seed", OPTION_SEED, "N", 0, "Chooses which operations get a full comparison too (default: 0)", 0},
-    {"timeout", OPTION_TIMEOUT, "SECONDS", 0, "Without any progress for so long, a run is a finding (default: 10)", 0},
+    {"timeout", OPTION_TIMEOUT, "SECONDS", 0,
+     "Without any progress for so long, a run is a finding (default: 10; on a machine 30)", 0},
     {"raw", OPTION_RAW, NULL, 0, "Files are bare packed operations, as fuzzers keep them (auto: small geometry)", 0},
     {"cpus", OPTION_CPUS, "N", 0, "CPUs that bare operations are run with (default: 1)", 0},
     {0},
@@ -36,6 +37,7 @@ static error_t parse(int key, char *argument, struct argp_state *state) {
         return 0;
     case OPTION_TIMEOUT:
         options->timeout = (uint32_t)option_number(argument, "timeout", 1, WORKER_TIMEOUT_MAX, state);
+        options->timeout_given = true;
         return 0;
     case OPTION_RAW:
         options->raw = true;

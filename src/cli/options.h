@@ -12,6 +12,7 @@ struct run_options {
     const struct cli_target *target; /* NULL: as each file says */
     uint64_t seed;
     uint32_t timeout; /* seconds */
+    bool timeout_given;
     bool raw;
     uint8_t cpus; /* of raw files */
 };

@@ -4,7 +4,6 @@
 #include "cli/qemu.h"
 
 #include "cli/files.h"
-#include "cli/worker.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -20,6 +19,7 @@
 
 enum { OPTION_ON = 768, OPTION_MACHINE, OPTION_CPU, OPTION_KERNEL, OPTION_LOG, OPTION_SMP, OPTION_THREADS };
 enum { POLL_MILLISECONDS = 100, PATH_BYTES = 4096, WORDS_MAX = 40, NOT_FOUND = 127 };
+enum { TIMEOUT_DEFAULT = 30 /* seconds: emulation is slow, and other work may be going on */ };
 
 static const char program[] = "qemu-system-x86_64", package[] = "qemu-system-x86";
 
@@ -42,7 +42,7 @@ static error_t parse(int key, char *argument, struct argp_state *state) {
     struct qemu_options *options = state->input;
     switch (key) {
     case ARGP_KEY_INIT:
-        *options = (struct qemu_options){.machine = "q35", .cpu = "max", .timeout = WORKER_TIMEOUT_DEFAULT};
+        *options = (struct qemu_options){.machine = "q35", .cpu = "max", .timeout = TIMEOUT_DEFAULT};
         return 0;
     case OPTION_ON:
         if (strcmp(argument, "host") != 0 && strcmp(argument, "qemu") != 0)
@@ -337,4 +337,13 @@ enum qemu_end qemu_end(struct qemu *qemu, int *status, char how[64]) {
     else
         snprintf(how, 64, "qemu ended by SIG%s", sigabbrev_np(WTERMSIG(wait)));
     return QEMU_EXITED;
+}
+
+void qemu_print_again(const struct qemu_options *options, uint64_t seed, const char *path) {
+    printf("run again: rescind run --on=qemu --machine=%s --cpu=%s", options->machine, options->cpu);
+    if (options->cpus)
+        printf(" --smp=%u", options->cpus);
+    if (options->kernel)
+        printf(" --kernel=%s", options->kernel);
+    printf("%s --seed=%llu %s\n", options->threads ? " --threads" : "", (unsigned long long)seed, path);
 }

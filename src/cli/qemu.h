@@ -54,6 +54,9 @@ const char *qemu_line(struct qemu *qemu);
 /* How it ended: after the last line. *how: words for a person. */
 enum qemu_end qemu_end(struct qemu *qemu, int *status, char how[64]);
 
+/* The command that runs a file on such a machine. */
+void qemu_print_again(const struct qemu_options *options, uint64_t seed, const char *path);
+
 /* Ends it now. */
 void qemu_kill(struct qemu *qemu);
 

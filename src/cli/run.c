@@ -106,8 +106,7 @@ static void print_again(const struct arguments *arguments, const struct run_job 
     if (job->runs)
         printf("showed in %u of %u further runs\n", job->shown, job->runs);
     if (arguments->qemu.on)
-        printf("run again: rescind run --on=qemu --machine=%s --cpu=%s%s --seed=%llu%s %s\n", arguments->qemu.machine,
-               arguments->qemu.cpu, arguments->qemu.threads ? " --threads" : "", seed, raw, job->path);
+        qemu_print_again(&arguments->qemu, arguments->run.seed, job->path);
     else
         printf("run again: rescind run --compare=%s --target=%s --seed=%llu%s %s\n", compare, job->seq.geometry->name,
                seed, raw, job->path);
@@ -269,7 +268,8 @@ static void run_on_machines(const struct arguments *arguments, const struct file
 int command_run(int argc, char **argv) {
     struct arguments arguments = {0};
     argp_parse(&parser, argc, argv, 0, NULL, &arguments);
-    arguments.qemu.timeout = arguments.run.timeout;
+    if (arguments.run.timeout_given)
+        arguments.qemu.timeout = arguments.run.timeout;
     struct file_list list;
     file_list_collect(&list, arguments.path, arguments.path_count);
     struct totals totals = {0};

@@ -23,9 +23,9 @@ struct arguments {
 };
 
 static const struct argp_option options[] = {
-    {"mode", OPTION_MODE, "sequences|registers", 0,
-     "Operations that make sense, mostly; or any registers and pointers, by programs without privileges "
-     "(default: sequences)",
+    {"mode", OPTION_MODE, "sequences|soak|registers", 0,
+     "Sequences of operations; one life that is never torn down; or any registers and pointers, by programs without "
+     "privileges (default: sequences)",
      0},
     {"seconds", OPTION_SECONDS, "N", 0, "For so long (default: 10, without --ops)", 0},
     {"ops", OPTION_OPS, "N", 0, "So many operations, or calls", 0},
@@ -43,8 +43,8 @@ static error_t parse(int key, char *argument, struct argp_state *state) {
         state->child_inputs[0] = &arguments->qemu;
         return 0;
     case OPTION_MODE:
-        if (strcmp(argument, "sequences") != 0 && strcmp(argument, "registers") != 0)
-            argp_error(state, "--mode: expected sequences or registers, found '%s'", argument);
+        if (strcmp(argument, "sequences") != 0 && strcmp(argument, "soak") != 0 && strcmp(argument, "registers") != 0)
+            argp_error(state, "--mode: expected sequences, soak or registers, found '%s'", argument);
         arguments->mode = argument;
         return 0;
     case OPTION_SEED:
@@ -172,10 +172,13 @@ static uint64_t done_so_far(const struct session *session) {
 static void make_command(const struct session *session, uint64_t first, bool dump, char command[COMMAND_MAX]) {
     const struct arguments *arguments = session->arguments;
     uint64_t left = arguments->ops ? arguments->ops - done_so_far(session) : 0;
-    bool registers = strcmp(arguments->mode, "registers") == 0;
+    const char *mode = arguments->mode;
     snprintf(command, COMMAND_MAX,
              "%s seed=%" PRIu64 " first=%" PRIu64 " ops=%" PRIu64 " length=%" PRIu64 " victims=%d dump=%d",
-             registers ? "raw" : "stress", arguments->seed, first, left, arguments->length, arguments->victims, dump);
+             strcmp(mode, "registers") == 0 ? "raw"
+             : strcmp(mode, "soak") == 0    ? "soak"
+                                            : "stress",
+             arguments->seed, first, left, arguments->length, arguments->victims, dump);
 }
 
 static bool is_over(const struct session *session) {
@@ -245,13 +248,12 @@ static void try_again(struct session *session, const char *path) {
     struct qemu_job job = {.seq = &seq};
     qemu_replay(session->qemu, &job, 1, session->arguments->seed);
     if (job.outcome.verdict == HARNESS_FINDING)
-        printf("replayed: %s\nrun again: rescind run --on=qemu --machine=%s --cpu=%s --seed=%" PRIu64 "%s %s\n",
-               job.outcome.signature, session->arguments->qemu.machine, session->arguments->qemu.cpu,
-               session->arguments->seed, session->arguments->qemu.threads ? " --threads" : "", path);
+        printf("replayed: %s\n", job.outcome.signature);
     else
         printf("replayed alone it does not show\n");
     if (job.runs)
         printf("showed in %u of %u further runs\n", job.shown, job.runs);
+    qemu_print_again(&session->arguments->qemu, session->arguments->seed, path);
     sequence_free(&seq);
 }
 

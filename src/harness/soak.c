@@ -59,9 +59,10 @@ struct soak *soak_init(void *memory, size_t size, struct harness *harness, const
         return NULL;
     struct soak *soak = memory;
     __builtin_memset(soak, 0, sizeof(*soak));
+    enum harness_compare compare = harness->target->node_limit ? HARNESS_LOG : HARNESS_PROBE;
     soak->harness = harness;
     soak->geometry = geometry;
-    soak->options = (struct harness_options){.compare = HARNESS_LOG, .seed = seed, .on_step = on_step, .context = soak};
+    soak->options = (struct harness_options){.compare = compare, .seed = seed, .on_step = on_step, .context = soak};
     soak->made = (struct seq){.geometry = geometry, .op = soak->made_op, .capacity = CHUNK};
     soak->recent = (struct seq){.geometry = geometry,
                                 .op = soak->recent_op,
@@ -241,7 +242,10 @@ static enum harness_verdict clear_some(struct soak *soak, bool all) {
 static enum harness_verdict compare_all(struct soak *soak) {
     struct harness *harness = soak->harness;
     harness->finding = (struct finding){.flaw = FLAW_NONE};
-    compare_full(harness);
+    if (harness->mode == HARNESS_PROBE)
+        probe_all(harness);
+    else
+        compare_full(harness);
     soak->counts.full++;
     soak->chunks = 0;
     enum harness_verdict verdict = judge(harness);
@@ -269,7 +273,7 @@ enum harness_verdict soak_boot(struct soak *soak, struct harness_outcome *outcom
     struct harness *harness = soak->harness;
     harness->options = &soak->options;
     harness->outcome = outcome;
-    harness->mode = HARNESS_LOG;
+    harness->mode = soak->options.compare;
     *outcome = (struct harness_outcome){.verdict = HARNESS_AGREE};
     soak->recent.count = 0;
     outcome->verdict = start(harness, &soak->recent);

@@ -3,8 +3,8 @@
  *
  * Nothing is torn down in between, so identifiers, memory and the order of everything in the kernel's pools come from
  * all that was before. The oracle judges every operation; after each chunk about half of what exists is cleared, by
- * revokes and destroys, and now and then everything, so that kernel memory can be compared with that after boot.
- * Freestanding; all memory is the caller's.
+ * revokes and destroys, and now and then everything, so that kernel memory can be compared with that after boot. A
+ * target that tells nothing of its inside is judged by probes. Freestanding; all memory is the caller's.
  */
 #ifndef RESCIND_HARNESS_SOAK_H
 #define RESCIND_HARNESS_SOAK_H

@@ -14,6 +14,7 @@
 
 #include "cli/files.h"
 #include "harness/host.h"
+#include "harness/soak.h"
 
 extern const struct rescind_target rescind_target_small, rescind_target_real;
 
@@ -249,6 +250,34 @@ static void counted_once_more(struct rescind_pd_view *view) {
     view->references++;
 }
 
+/* One long life, without views. */
+static void test_long_life(void **state) {
+    (void)state;
+    enum { CHUNKS = 40, LOW_EVERY = 8 };
+    static struct harness_outcome outcome;
+    struct judge judge;
+    hider.once = false;
+    judge_start(&judge, &rescind_target_small, 1u << 14);
+    void *memory = aligned_alloc(HARNESS_ALIGNMENT, soak_size());
+    struct soak *soak = soak_init(memory, soak_size(), judge.harness, &seq_geometry_small, 1);
+    assert_int_equal(soak_boot(soak, &outcome), HARNESS_AGREE);
+    for (uint32_t i = 1; i <= CHUNKS; i++) {
+        if (soak_chunk(soak, i % LOW_EVERY == 0, &outcome) != HARNESS_AGREE)
+            fail_msg("chunk %u: %s\n%s", i, outcome.signature, outcome.report);
+    }
+    assert_true(outcome.probes > soak_counts(soak)->operations);
+    hider.probe = reached_by_all;
+    hider.from = 0;
+    enum harness_verdict verdict = HARNESS_AGREE;
+    for (uint32_t i = 0; i < CHUNKS && verdict == HARNESS_AGREE; i++)
+        verdict = soak_chunk(soak, false, &outcome);
+    hider.probe = NULL;
+    assert_int_equal(verdict, HARNESS_FINDING);
+    assert_non_null(strstr(outcome.signature, "O1.reach/"));
+    free(memory);
+    host_harness_free(judge.harness);
+}
+
 #define STORY                                                                                                          \
     "# rescind: 1\n# geometry: small\n# cpus: 2\n\n"                                                                   \
     "p1 = create_pd root payer=root sel=1\n"                                                                           \
@@ -309,9 +338,8 @@ static void test_each_lie_is_seen(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_corpus_agrees),
-        cmocka_unit_test(test_random_sequences_agree),
-        cmocka_unit_test(test_boots_once),
+        cmocka_unit_test(test_corpus_agrees),    cmocka_unit_test(test_random_sequences_agree),
+        cmocka_unit_test(test_boots_once),       cmocka_unit_test(test_long_life),
         cmocka_unit_test(test_each_lie_is_seen),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -125,8 +125,9 @@ static enum control_code report(const struct frame *frame) {
     for (uint32_t cpu = 0; cpu < machine.cpus; cpu++) {
         report.cpus |= cpu_runs(cpu) == pd ? 1U << cpu : 0;
     }
-    for (uint64_t i = 0; i < sizeof report; i++) {
-        *in_root_window(to + i, true) = ((const unsigned char *)&report)[i];
+    for (uint64_t done = 0, now; done < sizeof report; done += now) {
+        now = in_page(to + done, sizeof report - done);
+        __builtin_memcpy(in_root_window(to + done, true), (const unsigned char *)&report + done, now);
     }
     return CONTROL_OK;
 }
