@@ -1,3 +1,11 @@
+# blocks.so, QEMU's plug-in that notes which blocks of the kernel ran; what it noted of an older kernel is void.
+function(rescind_blocks kernel)
+    add_library(blocks MODULE "${PROJECT_SOURCE_DIR}/emu/blocks/blocks.c")
+    set_target_properties(blocks PROPERTIES PREFIX "" LIBRARY_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/emu" C_VISIBILITY_PRESET hidden)
+    target_compile_definitions(blocks PRIVATE _GNU_SOURCE)
+    add_custom_command(TARGET ${kernel} POST_BUILD COMMAND "${CMAKE_COMMAND}" -E rm -f "$<TARGET_FILE:${kernel}>.blocks")
+endfunction()
+
 # roottask.elf: the root task, with seq, oracle and harness compiled for it. With gcc only; not in sanitizer builds.
 function(rescind_roottask)
     file(GLOB sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/emu/roottask/*.c" "${PROJECT_SOURCE_DIR}/emu/roottask/*.S"

@@ -3,6 +3,9 @@
 Prints a line for each file of the kernel and the branches that were never taken, and leaves a report behind: index.html,
 and files.txt and never.txt with what it prints, for comparing with another time's.
 
+With --on qemu: which functions and lines of kernel.elf the corpus reaches on a booted machine, and whatever else was run on that
+kernel before; blocks of machine code tell, with no instrumentation.
+
 Exit status: 0, 2 usage error, a failed build, or inputs that the kernel does not survive.
 """
 
@@ -16,6 +19,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import blocks
 import builds
 import engine
 import inputs
@@ -87,7 +91,10 @@ def parse_arguments():
                              "and work/campaign, if there)")
     parser.add_argument("--shipped", action="store_true", help="only what corpus/ holds")
     parser.add_argument("-o", "--output", type=Path, default=REPORT, metavar="DIRECTORY", help=f"default: {os.path.relpath(REPORT)}")
+    parser.add_argument("--on", choices=["host", "qemu"], default="host", help="where the kernel runs (default: host)")
     arguments = parser.parse_args()
+    if arguments.on == "qemu" and (arguments.directory or arguments.shipped):
+        parser.error("--on qemu goes with neither directories nor --shipped")
     if missing := [str(directory) for directory in arguments.directory if not directory.is_dir()]:
         parser.error(f"no such directory: {', '.join(missing)}")
     if arguments.shipped and arguments.directory:
@@ -157,8 +164,29 @@ def write_report(measurement, output):
     print(f"{name_of(output)}/index.html")
 
 
+def report_machine(output):
+    """What has run of build/emu/kernel.elf."""
+    kernel = builds.directory("release") / "emu" / "kernel.elf"
+    noted = kernel.with_name("kernel.elf.blocks")
+    done = subprocess.run([builds.directory("release") / "rescind", "run", "--on=qemu", builds.ROOT / "corpus"],
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    if done.returncode not in (0, 1) or not noted.exists():
+        sys.stderr.write(done.stdout.decode(errors="replace"))
+        return 2
+    image = blocks.Image(kernel)
+    image.note(noted)
+    text = "".join(f"{line}\n" for line in blocks.table(image, builds.ROOT))
+    output.mkdir(parents=True, exist_ok=True)
+    (output / "machine.txt").write_text(text)
+    print(text, end="")
+    return 0
+
+
 def main():
     arguments = parse_arguments()
+    if arguments.on == "qemu":
+        builds.make_or_exit("release")
+        return report_machine(arguments.output)
     builds.make_or_exit("coverage")
     (builds.ROOT / "work").mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=builds.ROOT / "work", prefix="coverage-") as work:

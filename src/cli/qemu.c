@@ -17,7 +17,16 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { OPTION_ON = 768, OPTION_MACHINE, OPTION_CPU, OPTION_KERNEL, OPTION_LOG, OPTION_SMP, OPTION_THREADS };
+enum {
+    OPTION_ON = 768,
+    OPTION_MACHINE,
+    OPTION_CPU,
+    OPTION_KERNEL,
+    OPTION_BLOCKS,
+    OPTION_LOG,
+    OPTION_SMP,
+    OPTION_THREADS
+};
 enum { POLL_MILLISECONDS = 100, PATH_BYTES = 4096, WORDS_MAX = 40, NOT_FOUND = 127 };
 enum { TIMEOUT_DEFAULT = 30 /* seconds: emulation is slow, and other work may be going on */ };
 
@@ -34,6 +43,8 @@ static const struct argp_option list[] = {
     {"smp", OPTION_SMP, "N", 0, "CPUs of the machine (default: as each file says)", 0},
     {"threads", OPTION_THREADS, NULL, 0,
      "Let the machine's CPUs run at once; no two runs are alike then (default: they take turns)", 0},
+    {"blocks", OPTION_BLOCKS, "FILE|none", 0,
+     "Where to note which blocks of the kernel ran (default: the kernel's name with .blocks)", 0},
     {"log", OPTION_LOG, "FILE", 0, "Write all that machines say on the serial line to a file", 0},
     {0},
 };
@@ -64,6 +75,9 @@ static error_t parse(int key, char *argument, struct argp_state *state) {
     case OPTION_THREADS:
         options->threads = true;
         return 0;
+    case OPTION_BLOCKS:
+        options->blocks = argument;
+        return 0;
     case OPTION_LOG:
         options->log = argument;
         return 0;
@@ -91,16 +105,19 @@ static char *must_have(struct qemu *qemu, const char *path, const char *advice) 
     return full;
 }
 
-/* emu/NAME beside this program. */
-static char *built(struct qemu *qemu, const char *name) {
-    char path[PATH_BYTES], beside[PATH_BYTES + 64];
-    ssize_t length = readlink("/proc/self/exe", path, sizeof path - 1);
+static void beside(char path[PATH_BYTES], const char *name) {
+    ssize_t length = readlink("/proc/self/exe", path, PATH_BYTES - 1);
     path[length > 0 ? length : 0] = '\0';
     char *slash = strrchr(path, '/');
-    if (slash)
-        *slash = '\0';
-    snprintf(beside, sizeof beside, "%s/emu/%s", path, name);
-    return must_have(qemu, beside, "it is made by the release build: cmake --build --preset release");
+    size_t at = slash ? (size_t)(slash - path) : 0;
+    snprintf(path + at, PATH_BYTES - at, "/emu/%s", name);
+}
+
+/* emu/NAME beside this program. */
+static char *built(struct qemu *qemu, const char *name) {
+    char path[PATH_BYTES];
+    beside(path, name);
+    return must_have(qemu, path, "it is made by the release build: cmake --build --preset release");
 }
 
 static bool is_installed(void) {
@@ -130,6 +147,27 @@ static void make_directory(struct qemu *qemu) {
     qemu->directory = strdup(path);
 }
 
+/* The plug-in notes blocks unless that is not wanted, or it was not built. */
+static char *plugin_words(const struct qemu *qemu) {
+    const char *wanted = qemu->options->blocks;
+    char path[PATH_BYTES], *words = NULL, *file = NULL;
+    beside(path, "blocks.so");
+    if ((wanted && strcmp(wanted, "none") == 0) || access(path, R_OK) != 0)
+        return NULL;
+    if (wanted && wanted[0] != '/') {
+        char *here = getcwd(NULL, 0);
+        if (!here || asprintf(&file, "%s/%s", here, wanted) < 0)
+            file = NULL;
+        free(here);
+    } else if (asprintf(&file, "%s%s", wanted ? wanted : qemu->kernel, wanted ? "" : ".blocks") < 0) {
+        file = NULL;
+    }
+    if (!file || asprintf(&words, "%s,to=%s", path, file) < 0)
+        words = NULL;
+    free(file);
+    return words;
+}
+
 void qemu_open(struct qemu *qemu, const struct qemu_options *options, struct progress *progress) {
     char path[PATH_BYTES];
     memset(qemu, 0, sizeof *qemu);
@@ -143,6 +181,7 @@ void qemu_open(struct qemu *qemu, const struct qemu_options *options, struct pro
     make_directory(qemu);
     qemu->kernel = options->kernel ? must_have(qemu, options->kernel, "--kernel names the kernel to boot")
                                    : built(qemu, "kernel.elf");
+    qemu->plugin = plugin_words(qemu);
     char *root_task = built(qemu, "roottask.elf");
     make_path(qemu, "roottask.elf", path);
     bool linked = symlink(root_task, path) == 0;
@@ -173,7 +212,8 @@ void qemu_close(struct qemu *qemu) {
         close(qemu->log);
     free(qemu->directory);
     free(qemu->kernel);
-    qemu->directory = qemu->kernel = NULL;
+    free(qemu->plugin);
+    qemu->directory = qemu->kernel = qemu->plugin = NULL;
     qemu->log = -1;
 }
 
@@ -212,6 +252,8 @@ static _Noreturn void become_qemu(const struct qemu *qemu, const char *modules, 
                                     counted                  ? "shift=1,sleep=off"
                                     : qemu->options->threads ? "tcg,thread=multi"
                                                              : "tcg,thread=single",
+                                    qemu->plugin ? "-plugin" : NULL,
+                                    qemu->plugin,
                                     NULL};
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     signal(SIGPIPE, SIG_DFL);

@@ -13,6 +13,7 @@ struct qemu_options {
     bool on; /* sequences are to be run on a machine */
     const char *machine, *cpu;
     const char *kernel; /* NULL: beside this program */
+    const char *blocks; /* file for the blocks of the kernel that ran, or "none"; NULL: <kernel>.blocks */
     const char *log;    /* file for all that the machine says, or NULL */
     bool threads;       /* each CPU of the machine runs by itself, so that no two runs are alike */
     uint32_t cpus;      /* of the machine; 0: as each file says */
@@ -29,6 +30,7 @@ struct qemu {
     int output, log;           /* log -1: none */
     char *directory;           /* of its own, where it runs: roottask.elf, archive */
     char *kernel;
+    char *plugin;     /* words for QEMU, or NULL: nobody notes blocks */
     size_t got, line; /* bytes in `buffer`, and where the next line starts */
     char buffer[1 << 16];
 };
