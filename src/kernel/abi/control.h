@@ -96,7 +96,8 @@ struct control_module {
     char text[64]; /* its command line, cut to that */
 };
 
-/* Kept up to date by the kernel: memory in use after each system call, and what that call created or destroyed. */
+/* Kept up to date by the kernel: memory in use after each system call, on whatever CPU, and what that call created or
+ * destroyed. */
 struct control_info {
     uint64_t magic;
     uint32_t cpus;       /* that run, from 0 on */

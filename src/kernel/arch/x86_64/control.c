@@ -10,6 +10,7 @@
 #include "usage.h"
 
 enum { ADDRESS_BITS = 48, VECTOR_PROTECTION = 13 };
+_Static_assert(CONTROL_NOBODY == RESCIND_NONE, "a request to run nobody passes it on");
 
 /* ---- the information page ---- */
 

@@ -6,13 +6,7 @@
 
 struct machine machine;
 
-enum {
-    VECTOR_NMI = 2,
-    VECTOR_DOUBLE_FAULT = 8,
-    VECTOR_PROTECTION = 13,
-    VECTOR_PAGE_FAULT = 14,
-    VECTOR_MACHINE_CHECK = 18
-};
+enum { VECTOR_NMI = 2, VECTOR_DOUBLE_FAULT = 8, VECTOR_PAGE_FAULT = 14, VECTOR_MACHINE_CHECK = 18 };
 enum { RFLAGS_AT_START = 1 << 1 | 1 << 9 /* interrupts on */, AGENT_CODE_BYTES = 1 << 30 };
 
 void machine_trap(struct frame *frame);
