@@ -133,18 +133,20 @@ def file_table(exported):
 
 
 def never_taken(exported):
-    """A line for each side of a branch that no instance of its code took, and for each function that was not called."""
-    for file in sorted(exported["files"], key=lambda file: file["filename"]):
-        source = Path(file["filename"]).read_text().splitlines()
-        taken = collections.defaultdict(lambda: [0, 0])
-        for line, column, last_line, last_column, true, false, *_ in file["branches"]:
-            taken[line, column, last_line, last_column][0] += true
-            taken[line, column, last_line, last_column][1] += false
-        for (line, column, last_line, last_column), counts in sorted(taken.items()):
-            condition = source[line - 1][column - 1 : last_column - 1 if last_line == line else None]
-            for count, side in zip(counts, ("true", "false")):
-                if count == 0:
-                    yield f"{name_of(file['filename'])}:{line}: never {side}: {condition}    | {source[line - 1].strip()}"
+    """A line for each side of a branch that no instance of its code took, and for each function that was not called. What a
+    macro expands to lies where the macro does."""
+    taken = collections.defaultdict(lambda: [0, 0])
+    for function in exported["functions"]:
+        for *place, true, false, file, _, _ in function["branches"]:
+            counts = taken[(function["filenames"][file], *place)]
+            counts[0] += true
+            counts[1] += false
+    for (file, line, column, last_line, last_column), counts in sorted(taken.items()):
+        source = Path(file).read_text().splitlines()[line - 1]
+        condition = source[column - 1 : last_column - 1 if last_line == line else None]
+        for count, side in zip(counts, ("true", "false")):
+            if count == 0:
+                yield f"{name_of(file)}:{line}: never {side}: {condition}    | {source.strip()}"
     calls = collections.Counter()
     for function in exported["functions"]:
         calls[name_of(function["filenames"][0]), function["name"].split(":")[-1]] += function["count"]
