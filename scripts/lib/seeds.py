@@ -52,10 +52,15 @@ def collect(rescind, target, into):
 
 
 def write_zip(rescind, target, archive):
-    with tempfile.TemporaryDirectory() as name, zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as output:
+    """No seeds, no archive: unzip takes an empty one for an error."""
+    with tempfile.TemporaryDirectory() as name:
         collect(rescind, target, Path(name))
-        for path in sorted(Path(name).iterdir()):
-            output.writestr(zipfile.ZipInfo(path.name, ZIP_DATE), path.read_bytes())
+        files = sorted(Path(name).iterdir())
+        if not files:
+            return
+        with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as output:
+            for path in files:
+                output.writestr(zipfile.ZipInfo(path.name, ZIP_DATE), path.read_bytes())
 
 
 if __name__ == "__main__":
