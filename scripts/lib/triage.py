@@ -219,6 +219,15 @@ def annotate(sequence, trace):
     return "\n".join(lines) + "\n"
 
 
+def on_machine(build):
+    """The command that replays on a booted kernel, or why there is none."""
+    if not shutil.which("qemu-system-x86_64"):
+        return "not installed: apt-get install qemu-system-x86"
+    if not all((build / "emu" / name).exists() for name in ("kernel.elf", "roottask.elf")):
+        return f"not built: cmake --build {os.path.relpath(build)} --target kernel.elf roottask"
+    return [build / "rescind", "run", "--on=qemu"]
+
+
 def targets(arguments):
     """Every way to replay a sequence: name -> command, or why there is none."""
     rescind = arguments.build / "rescind"
@@ -226,7 +235,8 @@ def targets(arguments):
     if arguments.sanitized:
         sanitized = [arguments.sanitized / "rescind", "run", "--compare=full"]
     return {"host": [rescind, "run"], "host, everything compared": [rescind, "run", "--compare=full"],
-            "host, by probes": [rescind, "run", "--compare=probe"], "host, ASan+UBSan": sanitized}
+            "host, by probes": [rescind, "run", "--compare=probe"], "host, ASan+UBSan": sanitized,
+            "QEMU": on_machine(arguments.build)}
 
 
 def replay(command, sequence):

@@ -1,8 +1,8 @@
 """The booted kernel judged by the root task: `rescind run --on=qemu` gives the verdicts of the host, twice the same to the last
 byte, and finds what is wrong with kernels that have a fault; `rescind stress` likewise.
 
-The arguments are the path of the `rescind` command and the directory with the programs. With --all the corpus is run on
-every kind of machine; with --no-faults there are no kernels with faults.
+The arguments are the path of the `rescind` command and the directory with the programs. With --all the whole corpus is run, seeds
+too, on every kind of machine; with --no-faults there are no kernels with faults.
 """
 
 import json
@@ -14,6 +14,7 @@ from pathlib import Path
 
 SKIPPED = 77
 AGREE, FINDING, BAD = 0, 1, 2
+WRITTEN_BY_HAND = ["corpus/scenarios", "corpus/semantics", "corpus/regress"]
 SEVERAL_CPUS = "corpus/scenarios/tlb-two-cpus.rsq"
 bad = 0
 
@@ -44,13 +45,14 @@ def signatures(rescind, kernel, *files):
 
 
 def try_corpus(rescind, everywhere):
-    host = {path: row["verdict"] for path, row in verdicts(rescind, "corpus").items()}
+    folders = ["corpus"] if everywhere else WRITTEN_BY_HAND
+    host = {path: row["verdict"] for path, row in verdicts(rescind, *folders).items()}
     machines = [("q35", "max", None)]
     if everywhere:
         machines = [(machine, cpu, cpus) for machine in ("pc", "q35") for cpu in ("max", "qemu64") for cpus in (None, 1, 4)]
     for machine, cpu, cpus in machines:
         rows = verdicts(rescind, "--on=qemu", f"--machine={machine}", f"--cpu={cpu}",
-                        *([f"--smp={cpus}"] if cpus else []), "corpus")
+                        *([f"--smp={cpus}"] if cpus else []), *folders)
         differing = [f"{path}: {host[path]}, on the machine {rows.get(path)}" for path in host
                      if path not in rows or rows[path]["verdict"] != host[path]]
         check(f"corpus, {len(host)} files, {machine} {cpu} {cpus or 'as many as files say'} CPUs: as on the host",
@@ -70,6 +72,27 @@ def try_repeatable(rescind, work):
             logs.append(log.read_bytes())
         check(f"two runs with {cpus} CPUs say the same, byte by byte", logs[0] == logs[1] and b"done " in logs[0],
               f"{logs[0]!r}\n{logs[1]!r}")
+
+
+def function_ran(programs, noted, function):
+    """Whether the first instruction of a function lies in a block that was noted."""
+    symbols = subprocess.run(["nm", programs / "kernel.elf"], check=True, stdout=subprocess.PIPE, text=True).stdout
+    address = next(int(line.split()[0], 16) for line in symbols.splitlines() if line.split()[-1] == function)
+    blocks = [[int(word, 16) for word in line.split()] for line in noted.read_text().splitlines()]
+    return any(start <= address < start + size for start, size in blocks)
+
+
+def try_blocks(rescind, programs, work):
+    noted = work / "blocks"
+    one = "corpus/semantics/silent-phys-range.rsq"
+    run(rescind, "run", "--on=qemu", f"--blocks={noted}", one)
+    check("blocks of the kernel that ran are noted, and no others",
+          function_ran(programs, noted, "syscall_enter") and not function_ran(programs, noted, "arch_stop"))
+    before = noted.read_text().splitlines()
+    run(rescind, "run", "--on=qemu", f"--blocks={noted}", "corpus/scenarios/rom-remote.rsq")
+    after = noted.read_text().splitlines()
+    check("what is noted once stays, and is not noted again", after[:len(before)] == before and len(after) > len(before) and
+          len(set(after)) == len(after))
 
 
 def try_faults(rescind, programs):
@@ -148,6 +171,7 @@ def main():
         work = Path(name)
         try_corpus(rescind, everywhere)
         try_repeatable(rescind, work)
+        try_blocks(rescind, programs, work)
         try_stress(rescind)
         if "--no-faults" not in sys.argv[3:]:
             try_faults(rescind, programs)

@@ -98,7 +98,7 @@ def main():
 
     binaries = faulty_binaries()
     found = Campaign(binaries, "fault", seconds=SECONDS_MAX)
-    findings = list(found.findings.iterdir())
+    findings = list(found.findings.glob("*.rsq"))
     check(found.files("crashes"), f"{FAULT} is a crash for AFL++, found within {SECONDS_MAX} s")
     check(len(findings) == 1, "and a finding, as a sequence")
     expected = faults.read_fault(faults.FAULTS / f"{FAULT}.patch").expected

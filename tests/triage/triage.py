@@ -60,7 +60,7 @@ class Triage(unittest.TestCase):
         tree = faults.Tree("release", "replay")
         if not tree.lay(faults.read_fault(ROOT / "faults" / f"{FAULT}.patch")):
             raise AssertionError("the patch does not apply")
-        tree.make("rescind", jobs=os.cpu_count())
+        tree.make("rescind", "kernel.elf", "roottask", jobs=os.cpu_count())
         cls.build = tree.build
         cls.rescind = tree.rescind
         cls.stored = ROOT / "faults" / f"{FAULT}.rsq"
@@ -98,6 +98,7 @@ class Triage(unittest.TestCase):
         self.assertEqual(xml.parse(junit).getroot().get("failures"), "1")
         replayed = run(folder / "replay.sh", status=1).stdout
         self.assertIn(SIGNATURE, replayed)
+        self.assertRegex(said, rf"QEMU +{SIGNATURE}")
         self.promotes()
         (self.findings / "known.tsv").write_text(f"signature\ttitle\tstatus\tlink\n{SIGNATURE}\tgrant\topen\t\n")
         self.assertIn("known: grant, open; 2 inputs", self.triage(self.inputs, status=0).stdout)
