@@ -43,6 +43,9 @@ class Reproducible(unittest.TestCase):
             engine.pack(builds.directory("fuzz-plain") / "rescind", path, work / "a/ports" / str(number))
             content = (work / "a/ports" / str(number)).read_bytes()
             (work / "b/ports" / ("main/queue" if number % 2 else "other") / f"id:{SEEDS - number}").write_bytes(content)
+            # Seeds are short already: something to be left out.
+            (work / "a/ports" / f"twice-{number}").write_bytes(content * 2)
+            (work / "b/ports/other" / f"twice-{number}").write_bytes(content * 2)
         make(work / "a", work / "from-a")
         make(work / "b", work / "from-b")
 

@@ -136,6 +136,7 @@ class Runs(unittest.TestCase):
     def run_until(self, condition, what, binaries, *options):
         """A run that is interrupted once it has met the condition; it has findings then."""
         run = self.start(binaries, "--seconds", 0, *options)
+        self.wait_for(self.engines, "no process")  # until then Ctrl-C only ends it
         self.wait_for(condition, what)
         os.kill(run.pid, signal.SIGINT)
         output = run.communicate(timeout=60)[0]
@@ -342,7 +343,7 @@ class Disk(Runs):
         self.assertLessEqual(self.lines("status.jsonl")[-1]["disk_bytes"], 1 << 20)
         used = sum(path.lstat().st_blocks * 512 for path in self.campaign.rglob("*") if path.is_file())
         self.assertLessEqual(used, (1 << 20) + 65536)
-        self.assertGreater(len(self.corpus()), 50)  # it has thinned them, not thrown them away
+        self.assertGreater(len(self.corpus()), 3)  # those that add to the seeds are left
 
 class Engines(Runs):
     def test_a_target_that_does_not_start(self):
