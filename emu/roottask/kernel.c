@@ -126,7 +126,14 @@ static bool wait_for(uint32_t cpu, uint32_t pd) {
     return true;
 }
 
-/* Starts the agent of a PD on a CPU, which then answers what is asked of it, and stays if it is to be resident. */
+/* Whoever runs on another CPU has left it then, and looks at no mailbox any more. */
+static void stop(uint32_t cpu) {
+    if (cpu)
+        instruction_control(CONTROL_RUN, cpu, CONTROL_NOBODY, 0);
+}
+
+/* Starts the agent of a PD on a CPU that runs nobody; it then answers what is asked of it, and stays if it is to be
+ * resident. */
 static bool run(uint32_t cpu, uint32_t pd, bool resident) {
     struct agent_mailbox *mailbox = mailbox_of(cpu);
     mailbox->resident = resident;
@@ -137,6 +144,7 @@ static bool run(uint32_t cpu, uint32_t pd, bool resident) {
 }
 
 static void resume(uint32_t cpu) {
+    stop(cpu);
     if (kernel.runs[cpu] != RESCIND_NONE && !run(cpu, kernel.runs[cpu], true))
         kernel.runs[cpu] = RESCIND_NONE;
 }
@@ -144,13 +152,16 @@ static void resume(uint32_t cpu) {
 /* The mailbox holds what is to be done. False: the PD died of it. */
 static bool ask(uint32_t cpu, uint32_t pd, enum agent_command command) {
     struct agent_mailbox *mailbox = mailbox_of(cpu);
+    bool is_there = cpu && kernel.runs[cpu] == pd;
+    if (!is_there)
+        stop(cpu); /* lest another PD's agent does what is asked */
     mailbox->command = command;
     __atomic_store_n(&mailbox->request, mailbox->done + 1, __ATOMIC_RELEASE);
     bool answered;
     if (cpu == 0) {
         run(cpu, pd, false);
         answered = is_done(mailbox);
-    } else if (kernel.runs[cpu] == pd) {
+    } else if (is_there) {
         answered = wait_for(cpu, pd);
     } else {
         run(cpu, pd, false);
@@ -202,6 +213,7 @@ void kernel_access(uint32_t cpu, uint32_t pd, bool fresh, struct kernel_access *
 
 void kernel_switch(uint32_t cpu, uint32_t pd) {
     kernel.runs[cpu] = pd;
+    stop(cpu);
     if (cpu)
         run(cpu, pd, true);
 }
