@@ -14,7 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define RESCIND_TARGET_VERSION 3u
+#define RESCIND_TARGET_VERSION 4u
 
 /* "No such thing" where a view holds the index of a PD or node. */
 #define RESCIND_NONE UINT32_MAX
@@ -78,6 +78,7 @@ struct rescind_pd_view {
     uint32_t references;            /* capabilities to this PD, as the kernel counts them */
     uint32_t tree_root[ABI_KINDS];  /* node at the root of each space's ordered index, or RESCIND_NONE */
     uint32_t node_count[ABI_KINDS]; /* nodes in each space, as the kernel counts them */
+    bool dying;                     /* its destruction has begun: it calls nothing more */
 };
 
 struct rescind_object_view {
@@ -192,9 +193,28 @@ struct rescind_target {
      * capability to itself for that. Once that is lost, there is no way back to the boot state. */
     bool boots_once;
 
-    /* One system call by the PD with that index, which must be alive, executed on a CPU. Takes and returns registers as
-     * abi.h says. */
+    /* One system call by the PD with that index, which must be alive and not dying, executed on a CPU. Takes and
+     * returns registers as abi.h says. */
     void (*call)(uint32_t cpu, uint32_t pd, uint64_t word[ABI_WORDS]);
+
+    /*
+     * As `call`, but a revoke or destroy_pd stops at the `points`-th preemption point (from 1) that it comes to, after
+     * everything but OK was decided; then its number below suspended_limit is returned. It is in progress, and other
+     * calls may be made, on any CPU, until `resume` said that it returned. RESCIND_NONE: it returned, as `call` does;
+     * so it does when suspended_limit operations are in progress. NULL: nothing stops in this target. (Semantics,
+     * section 3, "Preemption".)
+     */
+    uint32_t (*begin)(uint32_t cpu, uint32_t pd, uint64_t word[ABI_WORDS], uint32_t points);
+    /* Goes on with an operation in progress, on the CPU where it began, to the `points`-th point that it comes to (0:
+     * to its end). True: it returned, with registers as after `call`. */
+    bool (*resume)(uint32_t operation, uint32_t points, uint64_t word[ABI_WORDS]);
+    /* The name of the point at which an operation in progress stands, such as "revoke.unlinked". */
+    const char *(*point)(uint32_t operation);
+    uint32_t suspended_limit;
+    /* The most steps of the last call, begin or resume from one point to the next or to the return, from its first
+     * point on; a constant bounds it (0: none is known). */
+    uint64_t (*stretch)(void);
+    uint64_t stretch_limit;
 
     /* The n-th allocation (from 1) of kernel memory in the next call fails. 0: none does. */
     void (*fail_allocation)(uint32_t n);
