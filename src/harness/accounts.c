@@ -40,6 +40,18 @@ static void inherit(struct harness *harness, uint32_t dead) {
         harness->cutter = heir;
 }
 
+void ledger_accept(struct harness *harness) {
+    uint32_t limit = oracle_pd_limit(harness->oracle);
+    harness->cutter = ORACLE_NONE;
+    for (uint32_t id = ORACLE_ROOT; id < limit; id++) {
+        struct rescind_pd_view view;
+        if (!oracle_alive(harness->oracle, id) || !view_of(harness, id, &view))
+            continue;
+        harness->ledger[id].payer = oracle_payer(harness->oracle, id);
+        ledger_update(harness, id, &view);
+    }
+}
+
 void ledger_expect(struct harness *harness) {
     const struct oracle_call *call = &harness->step.call;
     struct ledger *ledger = harness->ledger;

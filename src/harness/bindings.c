@@ -47,6 +47,8 @@ static void unbind(struct harness *harness, uint32_t id) {
     *kernel = RESCIND_NONE;
     if (id & ORACLE_OBJECT)
         return;
+    for (uint32_t i = 0; i < harness->depth; i++)
+        harness->suspended[i].caller_died |= harness->suspended[i].step.call.caller == id;
     if (harness->id_of_name[harness->name_of[id]] == id)
         harness->id_of_name[harness->name_of[id]] = ORACLE_NONE;
     for (uint32_t cpu = 0; cpu < harness->cpus; cpu++) {
@@ -116,6 +118,20 @@ static void compare_listed(struct harness *harness, const uint32_t *listed, uint
         if (alive != (id != ORACLE_NONE))
             note(harness, alive ? FLAW_PD_APPEARED : FLAW_PD_DIED, id, ABI_OBJ, 0);
     }
+}
+
+static void unbind_one(struct harness *harness, uint32_t kernel) {
+    uint32_t id = oracle_id(harness, kernel);
+    if (id != ORACLE_NONE && oracle_may_die(harness->oracle, id) && !target_has(harness, kernel))
+        unbind(harness, id);
+}
+
+void unbind_gone(struct harness *harness) {
+    const struct rescind_target *target = harness->target;
+    for (uint32_t pd = 0; pd < target->pd_limit; pd++)
+        unbind_one(harness, pd);
+    for (uint32_t object = 0; object < target->object_limit; object++)
+        unbind_one(harness, object | RESCIND_OBJECT);
 }
 
 void bind_changes(struct harness *harness) {

@@ -27,7 +27,7 @@ static void perform_access(struct harness *harness) {
     harness->step.value = got ? resource : 0;
     if (got && !mapping)
         note(harness, FLAW_ACCESS_ALLOWED, pd, op->kind, op->base);
-    else if (!got && mapping)
+    else if (!got && mapping && !oracle_uncertain(mapping))
         note(harness, FLAW_ACCESS_DENIED, pd, op->kind, op->base);
     else if (got && resource != mapping->resource)
         note(harness, FLAW_ACCESS_ASTRAY, pd, op->kind, op->base);
@@ -35,7 +35,7 @@ static void perform_access(struct harness *harness) {
 
 static void perform_switch(struct harness *harness) {
     uint32_t cpu = harness->step.cpu, pd = harness->step.call.caller;
-    if (pd == ORACLE_NONE) {
+    if (pd == ORACLE_NONE || !can_call(harness, pd)) {
         harness->step.is_void = true;
         return;
     }
@@ -96,9 +96,9 @@ static void compare_cached(struct harness *harness, const struct rescind_cached 
     uint32_t pd = oracle_id(harness, cached->pd);
     if (pd == ORACLE_NONE)
         note(harness, FLAW_STALE, ORACLE_NONE, ABI_MEM, cached->unit);
-    else if (cached->walk)
+    else if (cached->walk && !oracle_is_between(harness->oracle))
         compare_way(harness, pd, cached);
-    else
+    else if (!cached->walk)
         compare_translation(harness, pd, cached);
 }
 
@@ -106,7 +106,8 @@ void compare_running(struct harness *harness) {
     for (uint32_t cpu = 0; cpu < harness->cpus && harness->target->runs; cpu++) {
         uint32_t runs = harness->target->runs(cpu);
         uint32_t expected = harness->runs[cpu] == ORACLE_NONE ? RESCIND_NONE : kernel_pd(harness, harness->runs[cpu]);
-        if (runs != expected)
+        bool may_have_died = runs == RESCIND_NONE && oracle_may_die(harness->oracle, harness->runs[cpu]);
+        if (runs != expected && !may_have_died)
             note_number(harness, FLAW_CPU, harness->runs[cpu], ABI_OBJ, expected, runs);
     }
 }

@@ -133,6 +133,7 @@ struct call_body {
     const struct harness *harness;
     uint32_t pd;
     uint64_t *word;
+    uint32_t operation; /* of the target, if it stopped at a preemption point; else RESCIND_NONE */
 };
 
 static void body_boot(void *argument) {
@@ -145,7 +146,12 @@ static void body_call(void *argument) {
     const struct rescind_target *target = body->harness->target;
     if (body->harness->failing)
         target->fail_allocation(body->harness->failing);
-    target->call(body->harness->step.cpu, body->pd, body->word);
+    uint32_t point = stop_point(body->harness);
+    body->operation = RESCIND_NONE;
+    if (point)
+        body->operation = target->begin(body->harness->step.cpu, body->pd, body->word, point);
+    else
+        target->call(body->harness->step.cpu, body->pd, body->word);
 }
 
 /* A part of a run is entered as a whole: to be ready for a stop costs as much as some operations do. */
@@ -180,21 +186,39 @@ static bool names_findings(const struct harness *harness) {
 }
 
 /* For the report; a run that only detects has none. */
-static void remember(struct harness *harness) {
+void remember(struct harness *harness) {
     if (names_findings(harness))
         harness->past[harness->past_count++ % HISTORY] = (struct past_step){.op = *harness->step.op,
                                                                             .index = harness->index,
                                                                             .is_void = harness->step.is_void,
+                                                                            .resumed = harness->step.resumed,
                                                                             .teardown = harness->teardown};
 }
 
-static void remember_result(struct harness *harness) {
+void remember_result(struct harness *harness) {
     if (!names_findings(harness))
         return;
     struct past_step *past = &harness->past[(harness->past_count - 1) % HISTORY];
     past->returned = true;
+    past->point = harness->step.point;
     past->code = harness->step.code;
     past->value = harness->step.value;
+}
+
+void judge_registers(struct harness *harness) {
+    const struct harness_step *step = &harness->step;
+    for (uint32_t i = 2; i < ABI_WORDS; i++) {
+        if (harness->word[i] != step->word_in[i])
+            note_number(harness, FLAW_REGISTER, step->call.caller, step->call.kind, step->word_in[i], harness->word[i]);
+    }
+}
+
+void judge_stretch(struct harness *harness) {
+    const struct rescind_target *target = harness->target;
+    uint64_t stretch = target->stretch ? target->stretch() : 0;
+    if (stretch > target->stretch_limit)
+        note_number(harness, FLAW_STRETCH, harness->step.call.caller, harness->step.call.kind, target->stretch_limit,
+                    stretch);
 }
 
 /* Compares what came back with what the oracle decided. */
@@ -211,10 +235,6 @@ static void judge_result(struct harness *harness) {
         judge_refusal(harness);
     if (word[1] != value)
         note_number(harness, FLAW_VALUE, step->call.caller, step->call.kind, value, word[1]);
-    for (uint32_t i = 2; i < ABI_WORDS; i++) {
-        if (word[i] != step->word_in[i])
-            note_number(harness, FLAW_REGISTER, step->call.caller, step->call.kind, step->word_in[i], word[i]);
-    }
 }
 
 static uint64_t scramble(uint64_t x) {
@@ -286,6 +306,18 @@ static enum harness_verdict commit(struct harness *harness) {
     return HARNESS_AGREE;
 }
 
+enum harness_verdict conclude(struct harness *harness) {
+    harness->target->log(&harness->log);
+    if (oracle_is_between(harness->oracle))
+        unbind_gone(harness);
+    bind_changes(harness);
+    if (!oracle_is_between(harness->oracle))
+        ledger_expect(harness);
+    notify(harness);
+    compare(harness);
+    return judge(harness);
+}
+
 /* The operation is step.call, in registers step.word_in. */
 static enum harness_verdict perform_call(struct harness *harness) {
     struct harness_step *step = &harness->step;
@@ -294,13 +326,20 @@ static enum harness_verdict perform_call(struct harness *harness) {
     remember(harness);
     if (harness->options->on_call && !harness->teardown)
         harness->options->on_call(harness->options->context, step);
-    struct call_body body = {harness, harness->kernel_of[step->call.caller], harness->word};
+    struct call_body body = {harness, harness->kernel_of[step->call.caller], harness->word, RESCIND_NONE};
     if (!harness_enter_target(harness, body_call, &body))
         return judge(harness);
+    if (body.operation != RESCIND_NONE)
+        return suspend(harness, body.operation);
     step->code = (uint32_t)harness->word[0];
     step->value = harness->word[1];
     remember_result(harness);
-    judge_result(harness);
+    if (oracle_is_between(harness->oracle))
+        judge_between(harness);
+    else
+        judge_result(harness);
+    judge_registers(harness);
+    judge_stretch(harness);
     harness->failing = 0;
     if (harness->finding.flaw != FLAW_NONE) {
         notify(harness);
@@ -308,12 +347,7 @@ static enum harness_verdict perform_call(struct harness *harness) {
     }
     if (commit(harness) == HARNESS_TOO_LARGE)
         return HARNESS_TOO_LARGE;
-    harness->target->log(&harness->log);
-    bind_changes(harness);
-    ledger_expect(harness);
-    notify(harness);
-    compare(harness);
-    return judge(harness);
+    return conclude(harness);
 }
 
 enum harness_verdict perform(struct harness *harness, const struct seq_op *op, uint32_t caller) {
@@ -321,7 +355,8 @@ enum harness_verdict perform(struct harness *harness, const struct seq_op *op, u
     step->op = op;
     step->cpu = op->cpu % harness->cpus;
     step->created = ORACLE_NONE;
-    step->is_void = step->is_call = step->faulted = false;
+    step->is_void = step->is_call = step->faulted = step->resumed = false;
+    step->point = NULL;
     step->code = ABI_OK;
     step->value = 0;
     harness->finding.flaw = FLAW_NONE;
@@ -332,6 +367,8 @@ enum harness_verdict perform(struct harness *harness, const struct seq_op *op, u
         remember(harness);
         notify(harness);
         return HARNESS_AGREE;
+    case SEQ_RESUME:
+        return perform_resume(harness);
     case SEQ_ACCESS:
     case SEQ_SWITCH:
         step->call = (struct oracle_call){.caller = caller, .kind = op->kind, .base = op->base};
@@ -342,7 +379,7 @@ enum harness_verdict perform(struct harness *harness, const struct seq_op *op, u
         return judge(harness);
     default:
         step->is_call = true;
-        if (caller == ORACLE_NONE)
+        if (caller == ORACLE_NONE || !can_call(harness, caller))
             return skip(harness);
         step->call = resolve(harness, op, caller);
         encode(&step->call, step->word_in);
@@ -493,6 +530,7 @@ enum harness_verdict start(struct harness *harness, const struct seq *seq) {
     harness->failing = 0;
     harness->tick = 0;
     harness->index = 0;
+    harness->depth = 0;
     oracle_reset(harness->oracle);
     bind_boot(harness);
     if (!harness_enter_target(harness, body_boot, harness))
@@ -532,11 +570,17 @@ static enum harness_verdict run_part(struct harness *harness, const struct seq *
 
 static enum harness_verdict run_operations(struct harness *harness, const struct seq *seq) {
     enum harness_verdict verdict = start(harness, seq);
+    harness->count = seq->count;
     for (uint32_t i = 0; i < seq->count && verdict == HARNESS_AGREE; i++) {
+        verdict = close_blocks(harness, i);
+        if (verdict != HARNESS_AGREE)
+            break;
         harness->index = i;
         harness->outcome->executed++;
         verdict = perform(harness, &seq->op[i], harness->id_of_name[seq->op[i].caller]);
     }
+    if (verdict == HARNESS_AGREE)
+        verdict = close_blocks(harness, seq->count);
     if (verdict != HARNESS_AGREE)
         return verdict;
     harness->index = seq->count;
@@ -557,7 +601,7 @@ static enum harness_verdict run_tear_down(struct harness *harness, const struct 
 }
 
 static enum harness_verdict run_all(struct harness *harness, const struct seq *seq) {
-    harness->outcome->executed = harness->outcome->changed_operations = 0;
+    harness->outcome->executed = harness->outcome->changed_operations = harness->outcome->suspended = 0;
     harness->outcome->changed_units = harness->outcome->probes = 0;
     enum harness_verdict verdict = run_part(harness, seq, run_operations);
     if (verdict != HARNESS_AGREE)
@@ -576,13 +620,25 @@ static void run_in(struct harness *harness, const struct seq *seq, enum harness_
     outcome->signature[0] = outcome->report[0] = '\0';
     outcome->verdict = run_all(harness, seq);
     outcome->failed_at = harness->index;
+    /* One that had stopped earlier: what ran since belongs to it. */
+    if (outcome->verdict == HARNESS_FINDING && harness->step.resumed && !harness->teardown)
+        outcome->failed_at = outcome->executed - 1;
+}
+
+/* What is stored while operations are in progress is not what the log comparison knows. */
+static bool has_schedule(const struct harness *harness, const struct seq *seq) {
+    bool found = false;
+    for (uint32_t i = 0; i < seq->count && harness->target->begin; i++)
+        found |= seq->op[i].point != 0;
+    return found;
 }
 
 void harness_run(struct harness *harness, const struct seq *seq, const struct harness_options *options,
                  struct harness_outcome *outcome) {
     harness->options = options;
-    run_in(harness, seq, options->compare, outcome);
-    if (options->compare != HARNESS_LOG || outcome->verdict != HARNESS_FINDING)
+    bool scheduled = options->compare == HARNESS_LOG && has_schedule(harness, seq);
+    run_in(harness, seq, scheduled ? HARNESS_FULL : options->compare, outcome);
+    if (options->compare != HARNESS_LOG || scheduled || outcome->verdict != HARNESS_FINDING)
         return;
     struct harness_outcome *named = &harness->named;
     run_in(harness, seq, HARNESS_FULL, named);

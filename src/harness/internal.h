@@ -17,6 +17,7 @@ enum { PROBES = 64 /* made at a time */, PROBE_RANGES = 24, PROBE_RECENT = 32 };
 enum flaw {
     FLAW_ASSERT,
     FLAW_STEPS,
+    FLAW_STRETCH,
     FLAW_MEMORY,
     FLAW_FREED_EARLY,
     FLAW_CODE,
@@ -134,7 +135,18 @@ struct past_step {
     uint32_t index;
     uint32_t code;
     uint64_t value;
-    bool is_void, returned, teardown;
+    bool is_void, returned, teardown, resumed;
+    const char *point; /* where it stopped, or NULL */
+};
+
+/* A revoke or destroy_pd that stopped at a preemption point, with the operations that run meanwhile. */
+struct suspended {
+    struct harness_step step;
+    uint32_t operation, number; /* the target's and the oracle's for it */
+    uint32_t index;             /* in the sequence */
+    uint32_t end;               /* the first operation of the sequence that does not run meanwhile */
+    bool in_progress;
+    bool caller_died; /* its result is lost */
 };
 
 struct harness {
@@ -176,6 +188,10 @@ struct harness {
     bool root_lost;      /* root's capability to itself is not what it was at boot */
     uint32_t past_count; /* operations in `past`, since the start of the sequence */
 
+    struct suspended suspended[SEQ_NESTING];
+    uint32_t depth; /* of them, those whose operations are being run */
+    uint32_t count; /* operations of the sequence */
+
     struct harness_step step; /* the operation in progress */
     uint64_t word[ABI_WORDS]; /* registers on return */
     struct rescind_log log;   /* of it */
@@ -199,6 +215,9 @@ uint32_t oracle_id(const struct harness *harness, uint64_t kernel);
 
 void bind_boot(struct harness *harness);
 
+/* While something is in progress: what it destroyed already is not bound any more. */
+void unbind_gone(struct harness *harness);
+
 /* Brings the bindings up to date with the last commit and compares who is alive with what the log says. */
 void bind_changes(struct harness *harness);
 
@@ -217,6 +236,8 @@ struct oracle_call decode(uint32_t caller, const uint64_t word[ABI_WORDS]);
 
 /* After boot. */
 void ledger_start(struct harness *harness, const struct rescind_pd_view *root);
+/* What accounts hold now is what is known: after operations in progress, whose shares are not. */
+void ledger_accept(struct harness *harness);
 /* After a call: what accounts must hold now, by what it moved and who died. */
 void ledger_expect(struct harness *harness);
 /* Whether a PD's account holds what it must. Then what it holds is what is known. */
@@ -263,6 +284,29 @@ bool root_holds_itself(const struct harness *harness);
 enum harness_verdict perform(struct harness *harness, const struct seq_op *op, uint32_t caller);
 /* What was noted since the last operation began; fills the outcome. */
 enum harness_verdict judge(struct harness *harness);
+/* For the report: that an operation goes on, and what it came to. */
+void remember(struct harness *harness);
+void remember_result(struct harness *harness);
+/* After a call: registers that it must not change; how far it went without a preemption point. */
+void judge_registers(struct harness *harness);
+void judge_stretch(struct harness *harness);
+/* After a commit: who came and went, what accounts hold; the whole comparison. */
+enum harness_verdict conclude(struct harness *harness);
+
+/* ---- progress.c: operations that stop at preemption points ---- */
+
+/* The preemption point, counted from 1, at which the operation in progress is to stop; 0: it runs to its end. */
+uint32_t stop_point(const struct harness *harness);
+/* The call stopped there, as the target's operation of that number. */
+enum harness_verdict suspend(struct harness *harness, uint32_t operation);
+/* As `resume` in a sequence. */
+enum harness_verdict perform_resume(struct harness *harness);
+/* Before operation `index` of a sequence: what runs no further operations meanwhile goes on to its end. */
+enum harness_verdict close_blocks(struct harness *harness, uint32_t index);
+/* While something is in progress: judges the answer to a call, and makes harness->result that answer. */
+void judge_between(struct harness *harness);
+/* Whether a PD can call; one whose destruction has begun cannot. */
+bool can_call(struct harness *harness, uint32_t caller);
 
 /* ---- compare_full.c: the reference ---- */
 

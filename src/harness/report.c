@@ -254,11 +254,14 @@ static void add_past(struct text *text, const struct past_step *past) {
         text_add(text, "tear-down");
     else
         text_number(text, past->index);
-    text_add(text, ": ");
+    text_add(text, past->resumed ? ": (resumed) " : ": ");
     seq_print_op(&past->op, op);
     text_add(text, op);
     if (past->is_void) {
         text_add(text, "  -> void");
+    } else if (past->point) {
+        text_add(text, "  -> stopped at ");
+        text_add(text, past->point);
     } else if (!past->returned) {
         text_add(text, "  -> did not return");
     } else {

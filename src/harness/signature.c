@@ -9,6 +9,7 @@
 static const struct flaw_info infos[] = {
     [FLAW_ASSERT] = {"O11.assert", "assert", "the kernel stopped at a failed assertion", DETAIL_STOP},
     [FLAW_STEPS] = {"O10.progress", "steps", "the operation did not end within its step budget", DETAIL_STOP},
+    [FLAW_STRETCH] = {"O10.progress", "stretch", "too many steps from one preemption point to the next", DETAIL_NUMBER},
     [FLAW_MEMORY] = {"O8.memory", "memory", "the kernel misused memory that it had freed", DETAIL_STOP},
     [FLAW_FREED_EARLY] = {"O6.tlb", "freed", "a page table was freed while a CPU may walk it", DETAIL_STOP},
     [FLAW_CODE] = {"O12.result", "code", "the result code is not the specified one", DETAIL_RESULT},
@@ -168,6 +169,8 @@ void write_signature(const struct harness *harness, char buffer[HARNESS_SIGNATUR
         text_add(&text, "teardown");
     else
         text_step(&text, &harness->step);
+    if (oracle_is_between(harness->oracle) || harness->step.resumed)
+        text_add(&text, harness->step.resumed ? ".resumed" : ".between");
     text_add(&text, "/");
     if (info->detail == DETAIL_STOP) {
         text_add(&text, finding->function);

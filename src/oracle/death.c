@@ -11,6 +11,12 @@ void condemn(struct oracle *o, uint32_t id) {
     }
 }
 
+void condemn_unnamed(struct oracle *o, uint32_t id) {
+    if ((named_of(o, id)->doomed & (uint8_t)~o->ending) == 0) {
+        condemn(o, id);
+    }
+}
+
 /* Everything in a space goes, with what others derived from it. */
 static void clear_space(struct oracle *o, uint32_t pd, uint8_t kind) {
     struct cursor cursor;
@@ -49,7 +55,11 @@ static void destroy(struct oracle *o, uint32_t id) {
     if (!is_object) {
         hand_over(o, id);
     }
+    for (uint32_t n = 0; n < ORACLE_IN_PROGRESS; n++) {
+        o->operation[n].victim = o->operation[n].victim == id ? ORACLE_NONE : o->operation[n].victim;
+    }
     named->alive = named->dying = false;
+    named->doomed = named->condemned = 0;
     numbers->lowest_free = number < numbers->lowest_free ? number : numbers->lowest_free;
     o->destroyed[o->destroyed_count++] = id;
 }

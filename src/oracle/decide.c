@@ -29,8 +29,7 @@ static bool is_plain(const struct oracle_call *call) {
     return (call->kind | call->place | call->scope | call->order | call->mask) == 0 && !call->to_cap && !call->filtered;
 }
 
-/* The PD that a selector of the caller names, or ORACLE_NONE; *rights are those of the capability. */
-static uint32_t named_pd(const struct oracle *o, uint32_t caller, uint64_t selector, uint8_t *rights) {
+uint32_t named_pd(const struct oracle *o, uint32_t caller, uint64_t selector, uint8_t *rights) {
     if (!unit_inside(selector, o->geometry.obj_log2)) {
         return ORACLE_NONE;
     }
@@ -54,7 +53,7 @@ static enum abi_code check_capability(const struct oracle *o, uint32_t caller, u
     return (rights & right) == right ? ABI_OK : ABI_E_RIGHT;
 }
 
-static uint8_t remote_right(const struct oracle *o, uint8_t right) {
+uint8_t remote_right(const struct oracle *o, uint8_t right) {
     return o->policy.pd_cap_is_authority ? 0 : right;
 }
 

@@ -122,6 +122,7 @@ static bool delegate_from_phys(struct oracle *o, const struct oracle_call *call)
         const uint32_t parent = phys_record(o, call->kind, call->base + n);
         child.unit = call->destination + n;
         child.resource = call->base + n;
+        make_room(o, o->plan.to, call->kind, child.unit);
         if (parent == ORACLE_NONE || mapping_make(o, parent, &child) == ORACLE_NONE) {
             return false;
         }
@@ -141,6 +142,7 @@ bool delegate_commit(struct oracle *o, const struct oracle_call *call) {
         child.resource = m->resource;
         child.rights = m->rights & call->mask;
         child.extent = copy_of_extent(o, m->extent, child.unit);
+        make_room(o, o->plan.to, call->kind, child.unit);
         if (mapping_make(o, o->covered[n], &child) == ORACLE_NONE) {
             return false;
         }
@@ -168,6 +170,7 @@ bool grant_commit(struct oracle *o, const struct oracle_call *call) {
         const uint64_t unit = destination_of(call, m->unit);
         const uint32_t extent = copy_of_extent(o, m->extent, unit);
         o->records[o->covered[n]].mark = o->stamp;
+        make_room(o, o->plan.to, call->kind, unit);
         if (!mapping_transfer(o, o->covered[n], o->plan.to, unit, m->rights & call->mask)) {
             return false;
         }

@@ -18,8 +18,11 @@ enum { EXTENT_PHYS = 0 };
 
 struct record {
     struct oracle_mapping mapping;
-    uint64_t hash;                                 /* what the mapping adds to the digest; PHYS: nothing */
-    uint32_t mark;                                 /* stamp of the last walk that covered it */
+    uint64_t hash; /* what the mapping adds to the digest; PHYS: nothing */
+    uint32_t mark; /* stamp of the last walk that covered it */
+    /* Operations in progress, a bit for each, that take rights from it; that drop it; that destroy the PD in whose
+     * space it or an ancestor lies, or which it or an ancestor names. */
+    uint8_t losing, dropping, doomed;
     uint32_t next_capability, previous_capability; /* OBJ: further capabilities to the same PD or object */
     uint32_t next_free;
 };
@@ -53,7 +56,9 @@ struct named {
     uint32_t first_capability; /* list of them */
     uint32_t payer;            /* PD; ORACLE_NONE for root and PHYS */
     bool alive;
-    bool dying; /* in the work list of what is to be destroyed */
+    bool dying;        /* in the work list of what is to be destroyed */
+    uint8_t doomed;    /* operations in progress, a bit for each, that will or may destroy it */
+    uint8_t condemned; /* those of them that were called to */
 };
 
 struct pd {
@@ -73,6 +78,12 @@ struct numbers {
 struct plan {
     uint32_t from, to; /* PDs */
     uint64_t units;    /* delegate, grant: to be mapped or moved */
+};
+
+/* An operation that has begun and not returned. */
+struct operation {
+    struct oracle_call call;
+    uint32_t victim; /* destroy_pd: the PD; ORACLE_NONE: it is gone */
 };
 
 struct oracle {
@@ -100,6 +111,10 @@ struct oracle {
     uint32_t change_count;
     uint32_t *dying, *destroyed; /* ids */
     uint32_t dying_count, destroyed_count;
+
+    struct operation operation[ORACLE_IN_PROGRESS];
+    uint8_t in_progress; /* a bit for each */
+    uint8_t ending;      /* that of the one that is about to return */
 };
 
 static inline struct node *node_at(const struct oracle *o, uint32_t handle) {
@@ -255,5 +270,27 @@ void take_rights(struct oracle *o, uint8_t rights);
 void destroy_dying(struct oracle *o);
 /* Puts a PD or object into the work list, unless it is there. */
 void condemn(struct oracle *o, uint32_t id);
+/* Likewise, where its last capability went; one that an operation in progress destroys is left to that. */
+void condemn_unnamed(struct oracle *o, uint32_t id);
+
+/* ---- progress.c ---- */
+
+static inline uint8_t uncertainty(const struct oracle *o, uint32_t index) {
+    const struct record *record = &o->records[index];
+    return record->losing | record->dropping | record->doomed;
+}
+
+/* A new mapping is covered by what covers its parent, its PD and what it names. */
+void inherit_cover(struct oracle *o, uint32_t index, uint32_t parent);
+/* Takes away an uncertain mapping where another one is about to be made: it is gone. */
+void make_room(struct oracle *o, uint32_t pd, uint8_t kind, uint64_t unit);
+/* Brings up to date what is doomed. */
+void spread_doom(struct oracle *o);
+
+/* ---- decide.c ---- */
+
+/* The PD that a selector of the caller names, or ORACLE_NONE; *rights are those of the capability. */
+uint32_t named_pd(const struct oracle *o, uint32_t caller, uint64_t selector, uint8_t *rights);
+uint8_t remote_right(const struct oracle *o, uint8_t right);
 
 #endif

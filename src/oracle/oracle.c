@@ -112,6 +112,11 @@ static uint32_t named_make(struct oracle *o, bool is_object, uint32_t payer) {
 /* A new PD or object, named by a root mapping with these rights. */
 static bool create(struct oracle *o, bool is_object, uint32_t payer, uint32_t creator, uint64_t selector,
                    uint8_t rights) {
+    const struct numbers *numbers = is_object ? &o->object_numbers : &o->pd_numbers;
+    if (numbers->lowest_free == numbers->limit) {
+        return false; /* those that an operation in progress destroys may be gone: it cannot be judged */
+    }
+    make_room(o, creator, ABI_OBJ, selector);
     const struct oracle_mapping as = {.unit = selector,
                                       .resource = named_make(o, is_object, payer),
                                       .pd = creator,
@@ -139,6 +144,10 @@ static void boot(struct oracle *o) {
     o->pd_numbers = (struct numbers){.limit = o->geometry.pds + 1};
     o->object_numbers = (struct numbers){.limit = o->geometry.objects};
     o->dying_count = o->destroyed_count = o->change_count = 0;
+    o->in_progress = o->ending = 0;
+    for (uint32_t n = 0; n < ORACLE_IN_PROGRESS; n++) {
+        o->operation[n].victim = ORACLE_NONE;
+    }
     (void)named_make(o, false, ORACLE_NONE); /* PHYS */
     (void)create(o, false, ORACLE_NONE, ORACLE_ROOT, ABI_ROOT_SELECTOR,
                  ABI_CREATE | ABI_MAP | ABI_REVOKE_RIGHT | ABI_QUOTA);
@@ -207,6 +216,7 @@ bool oracle_commit(struct oracle *o, const struct oracle_call *call) {
         break;
     }
     destroy_dying(o);
+    spread_doom(o);
     return done;
 }
 

@@ -109,6 +109,43 @@ bool oracle_commit(struct oracle *oracle, const struct oracle_call *call);
  * need memory: only then E_MEM is a possible answer. Changes nothing that can be seen. */
 bool oracle_may_cut(struct oracle *oracle, const struct oracle_call *call);
 
+/*
+ * ---- Operations in progress (semantics, section 3, "Preemption") ----
+ *
+ * A revoke or destroy_pd that stopped before it returned covers the mappings that it would change if it ran alone at
+ * its start, and what is derived from them. Until it returns a covered mapping is uncertain: it may be there, with
+ * rights between old and new, or gone. The state still holds it as it was. Policy `exact` only.
+ */
+enum { ORACLE_IN_PROGRESS = 8 /* at most */ };
+
+/* The operation for which the last decide said OK, or oracle_fits agreed to OK, has begun. Its number; ORACLE_NONE: too
+ * many are in progress. */
+uint32_t oracle_begin(struct oracle *oracle, const struct oracle_call *call);
+
+/* It has returned: as oracle_commit. */
+void oracle_end(struct oracle *oracle, uint32_t number);
+
+/* Whether anything is in progress. */
+bool oracle_is_between(const struct oracle *oracle);
+
+bool oracle_uncertain(const struct oracle_mapping *mapping);
+/* Whether a PD or object may have been destroyed already; whether its destruction has begun in any case. */
+bool oracle_may_die(const struct oracle *oracle, uint32_t id);
+bool oracle_is_dying(const struct oracle *oracle, uint32_t id);
+
+/* Whether the target now has a mapping like `child`, derived from `parent`. */
+typedef bool oracle_made(void *context, const struct oracle_mapping *child, const struct oracle_mapping *parent);
+
+enum oracle_fit { ORACLE_FITS, ORACLE_WRONG_CODE, ORACLE_WRONG_VALUE };
+
+/*
+ * Whether the answer to the last decided call fits a choice of each uncertain mapping as there or gone. Then *result is
+ * made to be that answer, and commit or begin may follow, if it is OK. `made` tells what was derived from uncertain
+ * mappings.
+ */
+enum oracle_fit oracle_fits(struct oracle *oracle, const struct oracle_call *call, struct oracle_result *result,
+                            enum abi_code code, uint64_t value, oracle_made *made, void *context);
+
 /* Units changed by the last commit: made, removed, rights lost, or parent changed. */
 const struct oracle_change *oracle_changes(const struct oracle *oracle, uint32_t *count);
 /* PDs and plain objects destroyed by the last commit, in any order. */

@@ -164,6 +164,7 @@ static inline uint32_t record_make(struct oracle *o, const struct oracle_mapping
     record->mapping = *as;
     record->hash = 0;
     record->mark = 0;
+    record->losing = record->dropping = record->doomed = 0;
     record->next_capability = record->previous_capability = ORACLE_NONE;
     return space_insert(o, space_of(o, as->pd, as->kind), as->unit, index) ? index : ORACLE_NONE;
 }
@@ -315,7 +316,7 @@ static void capability_remove(struct oracle *o, uint32_t index) {
         o->records[record->next_capability].previous_capability = record->previous_capability;
     }
     if (--named->references == 0 && id != ORACLE_ROOT) {
-        condemn(o, id);
+        condemn_unnamed(o, id);
     }
 }
 
@@ -337,6 +338,9 @@ uint32_t mapping_make(struct oracle *o, uint32_t parent, const struct oracle_map
     }
     if (as->kind == ABI_OBJ) {
         capability_add(o, index);
+    }
+    if (o->in_progress != 0) {
+        inherit_cover(o, index, parent);
     }
     rehash(o, index);
     note_change(o, as);

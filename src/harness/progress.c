@@ -1,0 +1,187 @@
+/*
+ * Operations that stop at preemption points while others run: how a sequence's schedule is followed, and how answers
+ * are judged meanwhile (semantics, section 3, "Preemption").
+ */
+#include "harness/internal.h"
+
+/* ---- dying PDs ---- */
+
+bool can_call(struct harness *harness, uint32_t caller) {
+    struct rescind_pd_view view;
+    uint32_t kernel = kernel_pd(harness, caller);
+    if (!oracle_is_between(harness->oracle))
+        return true;
+    return kernel != RESCIND_NONE && harness->target->pd(kernel, &view) && !view.dying;
+}
+
+/* ---- answers ---- */
+
+/* Finds the node of a unit. False: there is none. */
+static bool node_at(const struct harness *harness, uint32_t pd, uint8_t kind, uint64_t unit,
+                    struct rescind_node_view *node) {
+    struct rescind_pd_view view;
+    uint32_t kernel = kernel_pd(harness, pd);
+    if (kernel == RESCIND_NONE || !harness->target->pd(kernel, &view))
+        return false;
+    uint32_t at = view.tree_root[kind];
+    for (unsigned depth = 0; depth < TREE_DEPTH_MAX && at != RESCIND_NONE; depth++) {
+        if (!harness->target->node(at, node))
+            return false;
+        if (unit >= node->base && (unit - node->base) >> node->order == 0)
+            return true;
+        at = unit < node->base ? node->tree_left : node->tree_right;
+    }
+    return false;
+}
+
+/* Of the units that a delegate may have taken from what was uncertain, those that the target made. */
+static bool was_made(void *context, const struct oracle_mapping *child, const struct oracle_mapping *parent) {
+    const struct harness *harness = context;
+    struct rescind_node_view node, above;
+    if (!node_at(harness, child->pd, child->kind, child->unit, &node) || !harness->target->node(node.parent, &above))
+        return false;
+    uint64_t unit = above.base + (node.resource - above.resource) + (child->unit - node.base);
+    return above.pd == kernel_pd(harness, parent->pd) && unit == parent->unit;
+}
+
+void judge_between(struct harness *harness) {
+    const struct oracle_call *call = &harness->step.call;
+    struct oracle_result *result = &harness->result;
+    const uint64_t *word = harness->word;
+    enum abi_code expected = result->code, code = word[0] < ABI_CODES ? (enum abi_code)word[0] : ABI_CODES;
+    enum oracle_fit fit = code == ABI_CODES
+                              ? ORACLE_WRONG_CODE
+                              : oracle_fits(harness->oracle, call, result, code, word[1], was_made, harness);
+    if (fit == ORACLE_WRONG_CODE)
+        note_number(harness, FLAW_CODE, call->caller, call->kind, expected, word[0]);
+    else if (fit == ORACLE_WRONG_VALUE)
+        note_number(harness, FLAW_VALUE, call->caller, call->kind, result->value, word[1]);
+}
+
+/* ---- suspending ---- */
+
+uint32_t stop_point(const struct harness *harness) {
+    bool possible = harness->target->begin && harness->target->node_limit && harness->mode != HARNESS_LOG &&
+                    harness->mode != HARNESS_PROBE && !harness->teardown && harness->depth < SEQ_NESTING;
+    return possible ? harness->step.op->point : 0;
+}
+
+static uint32_t least(uint32_t a, uint32_t b) {
+    return a < b ? a : b;
+}
+
+enum harness_verdict suspend(struct harness *harness, uint32_t operation) {
+    struct harness_step *step = &harness->step;
+    uint32_t outer = harness->depth ? harness->suspended[harness->depth - 1].end : harness->count;
+    struct suspended *suspended = &harness->suspended[harness->depth];
+    step->point = harness->target->point(operation);
+    remember_result(harness);
+    harness->failing = 0;
+    harness->word[0] = ABI_OK;
+    harness->word[1] = 0;
+    if (oracle_is_between(harness->oracle))
+        judge_between(harness);
+    else if (harness->result.code != ABI_OK)
+        note_number(harness, FLAW_CODE, step->call.caller, step->call.kind, harness->result.code, ABI_OK);
+    judge_stretch(harness);
+    if (harness->finding.flaw != FLAW_NONE)
+        return judge(harness);
+    *suspended = (struct suspended){
+        .step = *step,
+        .operation = operation,
+        .number = oracle_begin(harness->oracle, &step->call),
+        .index = harness->index,
+        .end = least(outer, harness->index + 1 + step->op->nested),
+        .in_progress = true,
+    };
+    harness->depth++;
+    harness->outcome->suspended++;
+    return conclude(harness);
+}
+
+/* ---- resuming ---- */
+
+struct resume_body {
+    struct harness *harness;
+    const struct suspended *suspended;
+    uint32_t points;
+    bool returned;
+};
+
+static void body_resume(void *argument) {
+    struct resume_body *body = argument;
+    const struct rescind_target *target = body->harness->target;
+    body->returned = target->resume(body->suspended->operation, body->points, body->harness->word);
+}
+
+/* It returned: nothing is uncertain any more on its account. */
+static void end(struct harness *harness, struct suspended *suspended) {
+    const struct oracle_call *call = &harness->step.call;
+    suspended->in_progress = false;
+    harness->step.point = NULL;
+    if (!suspended->caller_died) {
+        harness->step.code = (uint32_t)harness->word[0];
+        harness->step.value = harness->word[1];
+        if (harness->word[0] != ABI_OK)
+            note_number(harness, FLAW_CODE, call->caller, call->kind, ABI_OK, harness->word[0]);
+        if (harness->word[1])
+            note_number(harness, FLAW_VALUE, call->caller, call->kind, 0, harness->word[1]);
+        judge_registers(harness);
+    }
+    oracle_end(harness->oracle, suspended->number);
+    harness->committed = true;
+    harness->result.created = ORACLE_NONE;
+    harness->root_lost |= !root_holds_itself(harness);
+    if (!oracle_is_between(harness->oracle))
+        ledger_accept(harness);
+}
+
+static enum harness_verdict resume(struct harness *harness, struct suspended *suspended, uint32_t points) {
+    struct resume_body body = {.harness = harness, .suspended = suspended, .points = points};
+    harness->step = suspended->step;
+    harness->step.resumed = true;
+    harness->index = suspended->index;
+    harness->finding = (struct finding){.flaw = FLAW_NONE};
+    harness->committed = false;
+    __builtin_memcpy(harness->word, suspended->step.word_in, sizeof(harness->word));
+    remember(harness);
+    if (!harness_enter_target(harness, body_resume, &body))
+        return judge(harness);
+    harness->step.point = body.returned ? NULL : harness->target->point(suspended->operation);
+    if (body.returned)
+        end(harness, suspended);
+    remember_result(harness);
+    judge_stretch(harness);
+    if (harness->finding.flaw != FLAW_NONE)
+        return judge(harness);
+    return conclude(harness);
+}
+
+enum harness_verdict perform_resume(struct harness *harness) {
+    const struct seq_op *op = harness->step.op;
+    uint32_t left = op->nested, index = harness->index;
+    for (uint32_t i = harness->depth; i-- > 0;) {
+        struct suspended *suspended = &harness->suspended[i];
+        if (suspended->in_progress && --left == 0) {
+            enum harness_verdict verdict = resume(harness, suspended, op->point);
+            harness->index = verdict == HARNESS_AGREE ? index : harness->index;
+            return verdict;
+        }
+    }
+    harness->step.is_void = true;
+    remember(harness);
+    if (harness->options->on_step)
+        harness->options->on_step(harness->options->context, &harness->step);
+    return HARNESS_AGREE;
+}
+
+enum harness_verdict close_blocks(struct harness *harness, uint32_t index) {
+    enum harness_verdict verdict = HARNESS_AGREE;
+    while (harness->depth && harness->suspended[harness->depth - 1].end <= index && verdict == HARNESS_AGREE) {
+        struct suspended *suspended = &harness->suspended[harness->depth - 1];
+        if (suspended->in_progress)
+            verdict = resume(harness, suspended, 0);
+        harness->depth--;
+    }
+    return verdict;
+}

@@ -1,0 +1,495 @@
+/*
+ * Operations in progress: what they cover, which answers of others fit while they do, and their end (semantics, section
+ * 3, "Preemption").
+ *
+ * What is covered stays in the state as it was when it was covered, marked with who covers it, until that operation
+ * returns. A PD or object all of whose capabilities may go is doomed, and with it what lies in it and derives from
+ * that.
+ */
+#include "oracle/internal.h"
+
+/* Sets of codes. */
+enum {
+    SAYS_OK = 1 << ABI_OK,
+    SAYS_ARG = 1 << ABI_E_ARG,
+    SAYS_CAP = 1 << ABI_E_CAP,
+    SAYS_RIGHT = 1 << ABI_E_RIGHT,
+    SAYS_DEAD = 1 << ABI_E_DEAD,
+    SAYS_OVERLAP = 1 << ABI_E_OVERLAP,
+    SAYS_MEM = 1 << ABI_E_MEM,
+};
+
+/* ---- what is covered ---- */
+
+/* The rights that the operations of a set of bits take. */
+static uint8_t rights_taken(const struct oracle *o, uint8_t operations) {
+    uint8_t rights = 0;
+    for (uint32_t n = 0; n < ORACLE_IN_PROGRESS; n++) {
+        rights |= operations >> n & 1 ? o->operation[n].call.mask : 0;
+    }
+    return rights;
+}
+
+/* The rights that a mapping, if it is there, has in any case. */
+static uint8_t rights_kept(const struct oracle *o, uint32_t index) {
+    const struct record *record = &o->records[index];
+    return record->doomed != 0 ? 0 : record->mapping.rights & (uint8_t)~rights_taken(o, record->losing);
+}
+
+/* Whether it will be gone when all that covers it has returned. */
+static bool will_go(const struct oracle *o, uint32_t index) {
+    const struct record *record = &o->records[index];
+    return record->dropping != 0 || !rights_exist(o, record->mapping.kind, rights_kept(o, index));
+}
+
+void inherit_cover(struct oracle *o, uint32_t index, uint32_t parent) {
+    struct record *record = &o->records[index];
+    const struct oracle_mapping *m = &record->mapping;
+    if (parent != ORACLE_NONE) {
+        record->losing = o->records[parent].losing;
+        record->doomed = o->records[parent].doomed;
+    }
+    record->doomed |= o->pds[m->pd].named.doomed;
+    if (m->kind == ABI_OBJ) {
+        record->doomed |= named_of(o, (uint32_t)m->resource)->doomed;
+    }
+}
+
+void make_room(struct oracle *o, uint32_t pd, uint8_t kind, uint64_t unit) {
+    const uint32_t index = o->in_progress == 0 ? ORACLE_NONE : space_at(o, space_of(o, pd, kind), unit);
+    if (index == ORACLE_NONE) {
+        return;
+    }
+    const uint32_t heir = mapping_of(o, index)->parent;
+    const bool dropped = o->records[index].dropping != 0;
+    while (dropped && mapping_of(o, index)->first_child != ORACLE_NONE) {
+        mapping_move(o, mapping_of(o, index)->first_child, heir);
+    }
+    mapping_remove(o, index);
+}
+
+/* Dooms what is covered by the present walk. */
+static void doom_covered(struct oracle *o, uint8_t operations) {
+    for (uint32_t n = 0; n < o->covered_count; n++) {
+        o->records[o->covered[n]].doomed |= operations;
+    }
+}
+
+/* What lies in a PD or names it goes with it, with what derives from that. */
+static void doom_contents(struct oracle *o, uint32_t id, uint8_t operations) {
+    for (uint8_t kind = 0; kind < ABI_KINDS && (id & ORACLE_OBJECT) == 0; kind++) {
+        struct cursor cursor;
+        cursor_init(&cursor, space_of(o, id, kind), 0, UINT64_C(1) << space_of(o, id, kind)->log2);
+        cover_all(o, &cursor);
+        doom_covered(o, operations);
+    }
+    begin_walk(o);
+    for (uint32_t i = named_of(o, id)->first_capability; i != ORACLE_NONE; i = o->records[i].next_capability) {
+        cover(o, i);
+    }
+    cover_subtrees(o, 0);
+    doom_covered(o, operations);
+}
+
+/* The operations that will leave it without a capability, if all they cover is all it has. */
+static uint8_t who_dooms(const struct oracle *o, const struct named *named) {
+    uint8_t operations = 0;
+    for (uint32_t i = named->first_capability; i != ORACLE_NONE; i = o->records[i].next_capability) {
+        if (!will_go(o, i)) {
+            return 0;
+        }
+        operations |= uncertainty(o, i);
+    }
+    return operations;
+}
+
+/* True: more operations doom it than was known. */
+static bool doom(struct oracle *o, uint32_t id) {
+    struct named *named = named_of(o, id);
+    if (!named->alive || id == ORACLE_PHYS || id == ORACLE_ROOT) {
+        return false;
+    }
+    const uint8_t operations = named->doomed | who_dooms(o, named);
+    const bool more = operations != named->doomed;
+    named->doomed = operations;
+    if (operations != 0) {
+        doom_contents(o, id, operations);
+    }
+    return more;
+}
+
+void spread_doom(struct oracle *o) {
+    bool more = o->in_progress != 0;
+    while (more) {
+        more = false;
+        for (uint32_t id = ORACLE_ROOT; id < o->pd_numbers.top; id++) {
+            more |= doom(o, id);
+        }
+        for (uint32_t number = 0; number < o->object_numbers.top; number++) {
+            more |= doom(o, ORACLE_OBJECT | number);
+        }
+    }
+}
+
+/* ---- begin and end ---- */
+
+uint32_t oracle_begin(struct oracle *o, const struct oracle_call *call) {
+    uint32_t number = 0;
+    while (number < ORACLE_IN_PROGRESS && (o->in_progress >> number & 1) != 0) {
+        number++;
+    }
+    if (number == ORACLE_IN_PROGRESS) {
+        return ORACLE_NONE;
+    }
+    const uint8_t bit = (uint8_t)(1U << number);
+    o->change_count = o->destroyed_count = 0;
+    o->in_progress |= bit;
+    o->operation[number] = (struct operation){.call = *call, .victim = ORACLE_NONE};
+    if (call->operation == ABI_DESTROY_PD) {
+        struct named *victim = named_of(o, o->plan.to);
+        victim->doomed |= bit;
+        victim->condemned |= bit;
+        o->operation[number].victim = o->plan.to;
+    }
+    for (uint32_t n = 0; n < o->covered_count && call->operation == ABI_REVOKE; n++) {
+        struct record *record = &o->records[o->covered[n]];
+        if (call->scope == ABI_DROP) {
+            record->dropping |= bit;
+        } else if ((record->mapping.rights & call->mask) != 0) {
+            record->losing |= bit;
+        }
+    }
+    spread_doom(o);
+    return number;
+}
+
+/* Visits all mappings, PHYS aside. With `collect`: covers those that the operation takes from. Otherwise it covers
+ * nothing any more. */
+static void visit_all(struct oracle *o, uint8_t bit, bool collect) {
+    for (uint32_t id = ORACLE_ROOT; id < o->pd_numbers.top; id++) {
+        for (uint8_t kind = 0; kind < ABI_KINDS && o->pds[id].named.alive; kind++) {
+            struct cursor cursor;
+            cursor_init(&cursor, space_of(o, id, kind), 0, UINT64_C(1) << space_of(o, id, kind)->log2);
+            for (uint32_t i = cursor_next(o, &cursor); i != ORACLE_NONE; i = cursor_next(o, &cursor)) {
+                struct record *record = &o->records[i];
+                if (!collect) {
+                    record->losing &= (uint8_t)~bit;
+                    record->dropping &= (uint8_t)~bit;
+                    record->doomed &= (uint8_t)~bit;
+                } else if (((record->losing | record->dropping) & bit) != 0) {
+                    cover(o, i);
+                }
+            }
+        }
+    }
+}
+
+static void acquit(struct oracle *o, uint32_t id, uint8_t bit) {
+    struct named *named = named_of(o, id);
+    if (!named->alive || id == ORACLE_PHYS || id == ORACLE_ROOT) {
+        return;
+    }
+    named->doomed &= (uint8_t)~bit;
+    named->condemned &= (uint8_t)~bit;
+    if (named->references == 0) {
+        condemn_unnamed(o, id);
+    }
+}
+
+void oracle_end(struct oracle *o, uint32_t number) {
+    const struct oracle_call call = o->operation[number].call;
+    const uint32_t victim = o->operation[number].victim;
+    o->change_count = o->destroyed_count = 0;
+    o->ending = (uint8_t)(1U << number);
+    begin_walk(o);
+    visit_all(o, o->ending, true);
+    if (call.operation == ABI_REVOKE) {
+        revoke_commit(o, &call);
+    }
+    visit_all(o, o->ending, false);
+    for (uint32_t id = ORACLE_ROOT; id < o->pd_numbers.top; id++) {
+        acquit(o, id, o->ending);
+    }
+    for (uint32_t n = 0; n < o->object_numbers.top; n++) {
+        acquit(o, ORACLE_OBJECT | n, o->ending);
+    }
+    if (victim != ORACLE_NONE) {
+        condemn(o, victim);
+    }
+    destroy_dying(o);
+    o->in_progress &= (uint8_t)~o->ending;
+    o->ending = 0;
+    spread_doom(o);
+}
+
+bool oracle_is_between(const struct oracle *o) {
+    return o->in_progress != 0;
+}
+
+bool oracle_uncertain(const struct oracle_mapping *mapping) {
+    const struct record *record = (const struct record *)(const void *)mapping; /* its first member */
+    return (record->losing | record->dropping | record->doomed) != 0;
+}
+
+bool oracle_may_die(const struct oracle *o, uint32_t id) {
+    return oracle_alive(o, id) && named_of(o, id)->doomed != 0;
+}
+
+bool oracle_is_dying(const struct oracle *o, uint32_t id) {
+    return oracle_alive(o, id) && named_of(o, id)->condemned != 0;
+}
+
+/* ---- which answers fit ---- */
+
+/* What can come of a capability's being looked up, with the right that is needed of it. */
+static unsigned capability_says(const struct oracle *o, uint32_t caller, uint64_t selector, uint8_t right) {
+    uint8_t rights = 0;
+    const uint32_t pd = named_pd(o, caller, selector, &rights);
+    if (pd == ORACLE_NONE) {
+        return SAYS_CAP;
+    }
+    const uint32_t index = space_at(o, space_of(o, caller, ABI_OBJ), selector);
+    const uint8_t doomed = named_of(o, pd)->doomed, least = rights_kept(o, index);
+    const bool may_have = (rights & right) == right, must_have = (least & right) == right;
+    unsigned says = uncertainty(o, index) != 0 ? (unsigned)SAYS_CAP : 0;
+    says |= must_have ? 0 : (unsigned)SAYS_RIGHT;
+    says |= may_have && doomed != 0 ? (unsigned)SAYS_DEAD : 0;
+    says |= may_have && named_of(o, pd)->condemned == 0 ? (unsigned)SAYS_OK : 0;
+    return says;
+}
+
+/* Of two capabilities: the first error in order wins. */
+static unsigned both_say(unsigned a, unsigned b) {
+    static const unsigned order[] = {SAYS_CAP, SAYS_RIGHT, SAYS_DEAD, SAYS_OK};
+    unsigned says = 0;
+    for (unsigned i = 0; i < sizeof(order) / sizeof(*order); i++) {
+        unsigned later = 0;
+        for (unsigned j = i; j < sizeof(order) / sizeof(*order); j++) {
+            later |= order[j];
+        }
+        if (((a & order[i]) != 0 && (b & later) != 0) || ((b & order[i]) != 0 && (a & later) != 0)) {
+            says |= order[i];
+        }
+    }
+    return says;
+}
+
+/* Where OK may be said, so may E_MEM. */
+static unsigned may_lack_memory(unsigned says) {
+    return says | ((says & SAYS_OK) != 0 ? (unsigned)SAYS_MEM : 0);
+}
+
+/* What comes of a unit's having to be free; `filled`: it will be in any case. */
+static unsigned obstacle_says(const struct oracle *o, uint32_t pd, uint8_t kind, uint64_t unit, bool filled) {
+    const uint32_t index = space_at(o, space_of(o, pd, kind), unit);
+    if (index == ORACLE_NONE) {
+        return SAYS_OK;
+    }
+    return uncertainty(o, index) == 0 && filled ? (unsigned)SAYS_OVERLAP : (unsigned)(SAYS_OVERLAP | SAYS_OK);
+}
+
+/* One obstacle more: OK is said only if all say it. */
+static unsigned and_says(unsigned a, unsigned b) {
+    return ((a | b) & (unsigned)~SAYS_OK) | (a & b & SAYS_OK);
+}
+
+static unsigned create_says(const struct oracle *o, const struct oracle_call *call) {
+    const bool is_object = call->operation == ABI_CREATE_OBJECT;
+    const struct numbers *numbers = is_object ? &o->object_numbers : &o->pd_numbers;
+    unsigned says = capability_says(o, call->caller, call->pd_selector, ABI_CREATE);
+    if ((says & SAYS_OK) != 0) {
+        says = and_says(says, obstacle_says(o, call->caller, ABI_OBJ, call->base, true));
+    }
+    if (numbers->lowest_free == numbers->limit && (says & SAYS_OK) != 0) {
+        bool doomed = false;
+        for (uint32_t n = 0; n < (is_object ? o->object_numbers.top : o->pd_numbers.top); n++) {
+            doomed |= oracle_may_die(o, is_object ? n | ORACLE_OBJECT : n);
+        }
+        says = (says & ~(doomed ? 0u : (unsigned)SAYS_OK)) | SAYS_MEM;
+    }
+    return may_lack_memory(says);
+}
+
+/* Of the units to be filled. Each source in the plan is one whose rights may suffice. */
+static unsigned units_say(const struct oracle *o, const struct oracle_call *call) {
+    unsigned says = SAYS_OK;
+    if (o->plan.from == ORACLE_PHYS) {
+        for (uint64_t n = 0; n < o->plan.units; n++) {
+            says = and_says(says, obstacle_says(o, o->plan.to, call->kind, call->destination + n, true));
+        }
+        return says;
+    }
+    for (uint32_t n = 0; n < o->covered_count; n++) {
+        const uint32_t source = o->covered[n];
+        const uint64_t unit = call->destination + (mapping_of(o, source)->unit - call->base);
+        const bool certain = uncertainty(o, source) == 0;
+        says = and_says(says, obstacle_says(o, o->plan.to, call->kind, unit, certain));
+        says |= !certain && call->operation == ABI_GRANT ? (unsigned)SAYS_DEAD : 0;
+    }
+    return says;
+}
+
+static unsigned delegate_says(const struct oracle *o, const struct oracle_call *call) {
+    unsigned says = call->to_cap ? capability_says(o, call->caller, call->pd_selector, remote_right(o, ABI_MAP))
+                                 : (unsigned)SAYS_OK;
+    if (call->place == ABI_PHYS && call->caller != ORACLE_ROOT) {
+        return both_say(says, SAYS_RIGHT);
+    }
+    if ((says & SAYS_OK) != 0) {
+        says = and_says(says, units_say(o, call));
+    }
+    return may_lack_memory(says);
+}
+
+static unsigned revoke_says(const struct oracle *o, const struct oracle_call *call) {
+    unsigned says = SAYS_OK;
+    if (call->filtered) {
+        says = capability_says(o, call->caller, call->filter_selector, 0);
+    }
+    if (call->place == ABI_PLACE_CAP) {
+        says = capability_says(o, call->caller, call->pd_selector, remote_right(o, ABI_REVOKE_RIGHT));
+    } else if (call->place == ABI_PHYS && call->caller != ORACLE_ROOT) {
+        return both_say(says, SAYS_RIGHT);
+    }
+    if ((says & SAYS_OK) == 0) {
+        return says;
+    }
+    for (uint32_t n = 0; n < o->covered_count && call->scope == ABI_DROP; n++) {
+        says |= uncertainty(o, o->covered[n]) != 0 ? (unsigned)SAYS_DEAD : 0;
+    }
+    /* What is stored as one range depends on how far the others are. */
+    const bool may_cut = call->kind != ABI_OBJ && call->order < space_of(o, o->plan.from, call->kind)->log2;
+    return may_cut ? may_lack_memory(says) : says;
+}
+
+static unsigned answers(const struct oracle *o, const struct oracle_call *call) {
+    switch (call->operation) {
+    case ABI_CREATE_PD:
+    case ABI_CREATE_OBJECT:
+        return create_says(o, call);
+    case ABI_DELEGATE:
+    case ABI_GRANT:
+        return delegate_says(o, call);
+    case ABI_REVOKE:
+        return revoke_says(o, call);
+    case ABI_DESTROY_PD:
+        return capability_says(o, call->caller, call->pd_selector, ABI_DESTROY);
+    case ABI_MOVE_QUOTA:
+        return may_lack_memory(both_say(capability_says(o, call->caller, call->pd_selector, ABI_QUOTA),
+                                        capability_says(o, call->caller, call->filter_selector, ABI_QUOTA)));
+    case ABI_LOOKUP:
+        return SAYS_OK;
+    }
+    return SAYS_ARG;
+}
+
+/* ---- lookup ---- */
+
+/* Whether a unit can look as if it belonged to a uniform range with m of which the rights are these. */
+static bool may_be_uniform(const struct oracle *o, const struct oracle_mapping *m, uint64_t unit, uint8_t rights) {
+    const uint32_t index = space_at(o, space_of(o, m->pd, m->kind), unit);
+    if (index == ORACLE_NONE || mapping_of(o, index)->resource - m->resource != unit - m->unit) {
+        return false;
+    }
+    const uint8_t most = mapping_of(o, index)->rights;
+    const uint8_t least = uncertainty(o, index) == 0 ? most : rights_kept(o, index);
+    return (rights & ~most) == 0 && (least & ~rights) == 0;
+}
+
+static bool lookup_fits(const struct oracle *o, const struct oracle_call *call, uint64_t value) {
+    const struct space *space = space_of(o, call->caller, call->kind);
+    const uint32_t index = space_at(o, space, call->base);
+    const uint8_t rights = (uint8_t)(value & ((1U << ABI_VALUE_ORDER_SHIFT) - 1));
+    const uint64_t order = value >> ABI_VALUE_ORDER_SHIFT;
+    if (index == ORACLE_NONE || value == 0) {
+        return value == 0 && (index == ORACLE_NONE || uncertainty(o, index) != 0);
+    }
+    const struct oracle_mapping *m = mapping_of(o, index);
+    if (!rights_exist(o, call->kind, rights) || order > space->log2 || (call->kind == ABI_OBJ && order != 0) ||
+        !may_be_uniform(o, m, m->unit, rights)) {
+        return false;
+    }
+    const uint64_t units = UINT64_C(1) << order, first = m->unit & ~(units - 1);
+    for (uint64_t n = 0; n < units; n++) {
+        if (!may_be_uniform(o, m, first + n, rights)) {
+            return false;
+        }
+    }
+    bool ends = call->kind == ABI_OBJ || order == space->log2;
+    for (uint64_t n = 0; n < units && !ends; n++) {
+        const uint32_t other = space_at(o, space, (first ^ units) + n);
+        ends = other == ORACLE_NONE || uncertainty(o, other) != 0 || !may_be_uniform(o, m, (first ^ units) + n, rights);
+    }
+    return ends;
+}
+
+/* ---- OK ---- */
+
+/* Leaves in the plan what was really taken. False: that needs a unit that is taken to be free. */
+static bool plan_made(struct oracle *o, const struct oracle_call *call, oracle_made *made, void *context) {
+    uint32_t kept = 0;
+    o->stamp++;
+    for (uint32_t n = 0; n < o->covered_count; n++) {
+        const uint32_t source = o->covered[n];
+        const struct oracle_mapping *m = mapping_of(o, source);
+        struct oracle_mapping child = *m;
+        child.pd = o->plan.to;
+        child.unit = call->destination + (m->unit - call->base);
+        child.rights = m->rights & call->mask;
+        if (uncertainty(o, source) == 0 || (call->operation == ABI_DELEGATE && made(context, &child, m))) {
+            o->covered[kept++] = source;
+            o->records[source].mark = o->stamp;
+        }
+    }
+    o->covered_count = kept;
+    o->plan.units = kept;
+    for (uint32_t n = 0; n < kept; n++) {
+        const uint64_t unit = call->destination + (mapping_of(o, o->covered[n])->unit - call->base);
+        const uint32_t there = space_at(o, space_of(o, o->plan.to, call->kind), unit);
+        if (there != ORACLE_NONE && is_covered(o, there)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void drop_certain_only(struct oracle *o) {
+    uint32_t kept = 0;
+    for (uint32_t n = 0; n < o->covered_count; n++) {
+        if (uncertainty(o, o->covered[n]) == 0) {
+            o->covered[kept++] = o->covered[n];
+        }
+    }
+    o->covered_count = kept;
+}
+
+enum oracle_fit oracle_fits(struct oracle *o, const struct oracle_call *call, struct oracle_result *result,
+                            enum abi_code code, uint64_t value, oracle_made *made, void *context) {
+    const bool creates = call->operation == ABI_CREATE_PD || call->operation == ABI_CREATE_OBJECT;
+    const bool moves = call->operation == ABI_DELEGATE || call->operation == ABI_GRANT;
+    const unsigned says = result->code == ABI_E_ARG ? (unsigned)SAYS_ARG : answers(o, call);
+    if ((says >> code & 1) == 0) {
+        return ORACLE_WRONG_CODE;
+    }
+    result->code = code;
+    if (call->operation == ABI_LOOKUP && code == ABI_OK) {
+        result->value = lookup_fits(o, call, value) ? value : result->value;
+        return lookup_fits(o, call, value) ? ORACLE_FITS : ORACLE_WRONG_VALUE;
+    }
+    result->value = 0;
+    result->created = ORACLE_NONE;
+    if (code == ABI_OK && creates) {
+        const struct numbers *numbers = call->operation == ABI_CREATE_PD ? &o->pd_numbers : &o->object_numbers;
+        result->created = numbers->lowest_free | (call->operation == ABI_CREATE_PD ? 0 : ORACLE_OBJECT);
+    }
+    if (code == ABI_OK && moves) {
+        if (o->plan.from != ORACLE_PHYS && !plan_made(o, call, made, context)) {
+            return ORACLE_WRONG_CODE;
+        }
+        result->value = o->plan.units;
+    }
+    if (code == ABI_OK && call->operation == ABI_REVOKE && call->scope == ABI_DROP) {
+        drop_certain_only(o);
+    }
+    return result->value == value ? ORACLE_FITS : ORACLE_WRONG_VALUE;
+}
