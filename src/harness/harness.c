@@ -322,6 +322,7 @@ enum harness_verdict conclude(struct harness *harness) {
 static enum harness_verdict perform_call(struct harness *harness) {
     struct harness_step *step = &harness->step;
     __builtin_memcpy(harness->word, step->word_in, sizeof(harness->word));
+    catch_up(harness);
     harness->result = oracle_decide(harness->oracle, &step->call);
     remember(harness);
     if (harness->options->on_call && !harness->teardown)

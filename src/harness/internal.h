@@ -303,6 +303,8 @@ enum harness_verdict suspend(struct harness *harness, uint32_t operation);
 enum harness_verdict perform_resume(struct harness *harness);
 /* Before operation `index` of a sequence: what runs no further operations meanwhile goes on to its end. */
 enum harness_verdict close_blocks(struct harness *harness, uint32_t index);
+/* Before another call: what is being dropped may be gone by now. */
+void catch_up(struct harness *harness);
 /* While something is in progress: judges the answer to a call, and makes harness->result that answer. */
 void judge_between(struct harness *harness);
 /* Whether a PD can call; one whose destruction has begun cannot. */

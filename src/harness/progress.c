@@ -44,6 +44,15 @@ static bool was_made(void *context, const struct oracle_mapping *child, const st
     return above.pd == kernel_pd(harness, parent->pd) && unit == parent->unit;
 }
 
+static bool is_there(void *context, const struct oracle_mapping *mapping) {
+    struct rescind_node_view node;
+    return node_at(context, mapping->pd, mapping->kind, mapping->unit, &node);
+}
+
+void catch_up(struct harness *harness) {
+    oracle_catch_up(harness->oracle, is_there, harness);
+}
+
 void judge_between(struct harness *harness) {
     const struct oracle_call *call = &harness->step.call;
     struct oracle_result *result = &harness->result;
@@ -128,6 +137,7 @@ static void end(struct harness *harness, struct suspended *suspended) {
             note_number(harness, FLAW_VALUE, call->caller, call->kind, 0, harness->word[1]);
         judge_registers(harness);
     }
+    catch_up(harness);
     oracle_end(harness->oracle, suspended->number);
     harness->committed = true;
     harness->result.created = ORACLE_NONE;

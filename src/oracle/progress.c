@@ -55,17 +55,22 @@ void inherit_cover(struct oracle *o, uint32_t index, uint32_t parent) {
     }
 }
 
-void make_room(struct oracle *o, uint32_t pd, uint8_t kind, uint64_t unit) {
-    const uint32_t index = o->in_progress == 0 ? ORACLE_NONE : space_at(o, space_of(o, pd, kind), unit);
-    if (index == ORACLE_NONE) {
-        return;
-    }
+/* A mapping is gone; if it was dropped, its children have moved up. */
+static void take_out(struct oracle *o, uint32_t index) {
     const uint32_t heir = mapping_of(o, index)->parent;
     const bool dropped = o->records[index].dropping != 0;
     while (dropped && mapping_of(o, index)->first_child != ORACLE_NONE) {
         mapping_move(o, mapping_of(o, index)->first_child, heir);
     }
     mapping_remove(o, index);
+}
+
+void make_room(struct oracle *o, uint32_t pd, uint8_t kind, uint64_t unit) {
+    const uint32_t index = o->in_progress == 0 ? ORACLE_NONE : space_at(o, space_of(o, pd, kind), unit);
+    if (index == ORACLE_NONE) {
+        return;
+    }
+    take_out(o, index);
 }
 
 /* Dooms what is covered by the present walk. */
@@ -109,7 +114,7 @@ static bool doom(struct oracle *o, uint32_t id) {
     if (!named->alive || id == ORACLE_PHYS || id == ORACLE_ROOT) {
         return false;
     }
-    const uint8_t operations = named->doomed | who_dooms(o, named);
+    const uint8_t operations = named->doomed | named->condemned | who_dooms(o, named);
     const bool more = operations != named->doomed;
     named->doomed = operations;
     if (operations != 0) {
@@ -146,9 +151,7 @@ uint32_t oracle_begin(struct oracle *o, const struct oracle_call *call) {
     o->in_progress |= bit;
     o->operation[number] = (struct operation){.call = *call, .victim = ORACLE_NONE};
     if (call->operation == ABI_DESTROY_PD) {
-        struct named *victim = named_of(o, o->plan.to);
-        victim->doomed |= bit;
-        victim->condemned |= bit;
+        named_of(o, o->plan.to)->condemned |= bit;
         o->operation[number].victim = o->plan.to;
     }
     for (uint32_t n = 0; n < o->covered_count && call->operation == ABI_REVOKE; n++) {
@@ -163,25 +166,53 @@ uint32_t oracle_begin(struct oracle *o, const struct oracle_call *call) {
     return number;
 }
 
-/* Visits all mappings, PHYS aside. With `collect`: covers those that the operation takes from. Otherwise it covers
- * nothing any more. */
-static void visit_all(struct oracle *o, uint8_t bit, bool collect) {
+typedef void visitor(struct oracle *o, uint32_t index, uint8_t operations);
+
+/* Visits all mappings, PHYS aside. */
+static void visit_all(struct oracle *o, uint8_t operations, visitor *visit) {
     for (uint32_t id = ORACLE_ROOT; id < o->pd_numbers.top; id++) {
         for (uint8_t kind = 0; kind < ABI_KINDS && o->pds[id].named.alive; kind++) {
             struct cursor cursor;
             cursor_init(&cursor, space_of(o, id, kind), 0, UINT64_C(1) << space_of(o, id, kind)->log2);
             for (uint32_t i = cursor_next(o, &cursor); i != ORACLE_NONE; i = cursor_next(o, &cursor)) {
-                struct record *record = &o->records[i];
-                if (!collect) {
-                    record->losing &= (uint8_t)~bit;
-                    record->dropping &= (uint8_t)~bit;
-                    record->doomed &= (uint8_t)~bit;
-                } else if (((record->losing | record->dropping) & bit) != 0) {
-                    cover(o, i);
-                }
+                visit(o, i, operations);
             }
         }
     }
+}
+
+static void cover_taken(struct oracle *o, uint32_t index, uint8_t operations) {
+    if (((o->records[index].losing | o->records[index].dropping) & operations) != 0) {
+        cover(o, index);
+    }
+}
+
+static void uncover(struct oracle *o, uint32_t index, uint8_t operations) {
+    struct record *record = &o->records[index];
+    record->losing &= (uint8_t)~operations;
+    record->dropping &= (uint8_t)~operations;
+    record->doomed &= (uint8_t)~operations;
+}
+
+static void cover_dropping(struct oracle *o, uint32_t index, uint8_t operations) {
+    if ((o->records[index].dropping & operations) != 0) {
+        cover(o, index);
+    }
+}
+
+void oracle_catch_up(struct oracle *o, oracle_there *there, void *context) {
+    if (o->in_progress == 0) {
+        return;
+    }
+    begin_walk(o);
+    o->change_count = o->destroyed_count = 0;
+    visit_all(o, o->in_progress, cover_dropping);
+    for (uint32_t n = 0; n < o->covered_count; n++) {
+        if (!there(context, mapping_of(o, o->covered[n]))) {
+            take_out(o, o->covered[n]);
+        }
+    }
+    spread_doom(o);
 }
 
 static void acquit(struct oracle *o, uint32_t id, uint8_t bit) {
@@ -202,11 +233,11 @@ void oracle_end(struct oracle *o, uint32_t number) {
     o->change_count = o->destroyed_count = 0;
     o->ending = (uint8_t)(1U << number);
     begin_walk(o);
-    visit_all(o, o->ending, true);
+    visit_all(o, o->ending, cover_taken);
     if (call.operation == ABI_REVOKE) {
         revoke_commit(o, &call);
     }
-    visit_all(o, o->ending, false);
+    visit_all(o, o->ending, uncover);
     for (uint32_t id = ORACLE_ROOT; id < o->pd_numbers.top; id++) {
         acquit(o, id, o->ending);
     }
@@ -310,6 +341,11 @@ static unsigned create_says(const struct oracle *o, const struct oracle_call *ca
     return may_lack_memory(says);
 }
 
+/* Where a unit of the range would go. */
+static uint64_t goes_to(const struct oracle *o, const struct oracle_call *call, uint32_t source) {
+    return call->destination + (mapping_of(o, source)->unit - call->base);
+}
+
 /* Of the units to be filled. Each source in the plan is one whose rights may suffice. */
 static unsigned units_say(const struct oracle *o, const struct oracle_call *call) {
     unsigned says = SAYS_OK;
@@ -321,9 +357,8 @@ static unsigned units_say(const struct oracle *o, const struct oracle_call *call
     }
     for (uint32_t n = 0; n < o->covered_count; n++) {
         const uint32_t source = o->covered[n];
-        const uint64_t unit = call->destination + (mapping_of(o, source)->unit - call->base);
         const bool certain = uncertainty(o, source) == 0;
-        says = and_says(says, obstacle_says(o, o->plan.to, call->kind, unit, certain));
+        says = and_says(says, obstacle_says(o, o->plan.to, call->kind, goes_to(o, call, source), certain));
         says |= !certain && call->operation == ABI_GRANT ? (unsigned)SAYS_DEAD : 0;
     }
     return says;
@@ -425,18 +460,41 @@ static bool lookup_fits(const struct oracle *o, const struct oracle_call *call, 
 
 /* ---- OK ---- */
 
-/* Leaves in the plan what was really taken. False: that needs a unit that is taken to be free. */
-static bool plan_made(struct oracle *o, const struct oracle_call *call, oracle_made *made, void *context) {
+/* Whether the destination of an uncertain source held a child of it before: then it does not tell that one was made. */
+static bool had_child(const struct oracle *o, const struct oracle_call *call, uint32_t source) {
+    const uint32_t there = space_at(o, space_of(o, o->plan.to, call->kind), goes_to(o, call, source));
+    return there != ORACLE_NONE && mapping_of(o, there)->parent == source;
+}
+
+static bool has_child(const struct oracle *o, const struct oracle_call *call, uint32_t source, oracle_made *made,
+                      void *context) {
+    const struct oracle_mapping *m = mapping_of(o, source);
+    struct oracle_mapping child = *m;
+    child.pd = o->plan.to;
+    child.unit = goes_to(o, call, source);
+    child.rights = m->rights & call->mask;
+    return call->operation == ABI_DELEGATE && made(context, &child, m);
+}
+
+/* Leaves in the plan what was really taken, which were so many. False: that needs a unit that is taken to be free. */
+static bool plan_made(struct oracle *o, const struct oracle_call *call, uint64_t count, oracle_made *made,
+                      void *context) {
     uint32_t kept = 0;
+    uint64_t sure = 0;
+    for (uint32_t n = 0; n < o->covered_count; n++) {
+        const uint32_t source = o->covered[n];
+        sure +=
+            uncertainty(o, source) == 0 || (!had_child(o, call, source) && has_child(o, call, source, made, context));
+    }
     o->stamp++;
     for (uint32_t n = 0; n < o->covered_count; n++) {
         const uint32_t source = o->covered[n];
-        const struct oracle_mapping *m = mapping_of(o, source);
-        struct oracle_mapping child = *m;
-        child.pd = o->plan.to;
-        child.unit = call->destination + (m->unit - call->base);
-        child.rights = m->rights & call->mask;
-        if (uncertainty(o, source) == 0 || (call->operation == ABI_DELEGATE && made(context, &child, m))) {
+        bool taken = uncertainty(o, source) == 0 || has_child(o, call, source, made, context);
+        if (taken && uncertainty(o, source) != 0 && had_child(o, call, source)) {
+            taken = sure < count;
+            sure += taken;
+        }
+        if (taken) {
             o->covered[kept++] = source;
             o->records[source].mark = o->stamp;
         }
@@ -444,8 +502,7 @@ static bool plan_made(struct oracle *o, const struct oracle_call *call, oracle_m
     o->covered_count = kept;
     o->plan.units = kept;
     for (uint32_t n = 0; n < kept; n++) {
-        const uint64_t unit = call->destination + (mapping_of(o, o->covered[n])->unit - call->base);
-        const uint32_t there = space_at(o, space_of(o, o->plan.to, call->kind), unit);
+        const uint32_t there = space_at(o, space_of(o, o->plan.to, call->kind), goes_to(o, call, o->covered[n]));
         if (there != ORACLE_NONE && is_covered(o, there)) {
             return false;
         }
@@ -483,7 +540,7 @@ enum oracle_fit oracle_fits(struct oracle *o, const struct oracle_call *call, st
         result->created = numbers->lowest_free | (call->operation == ABI_CREATE_PD ? 0 : ORACLE_OBJECT);
     }
     if (code == ABI_OK && moves) {
-        if (o->plan.from != ORACLE_PHYS && !plan_made(o, call, made, context)) {
+        if (o->plan.from != ORACLE_PHYS && !plan_made(o, call, value, made, context)) {
             return ORACLE_WRONG_CODE;
         }
         result->value = o->plan.units;
