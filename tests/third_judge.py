@@ -5,7 +5,7 @@ usage: third_judge.py RESCIND [REPOSITORY] [--count N] [--ops N] [--seed N]
 
 Generates sequences, runs them with `rescind run --json`, gives the resolved operations to REPOSITORY/../shared/model/model.py
 and compares every result and the final mappings. The model knows no limits: operations refused for lack of memory (E_MEM), which
-change nothing, are not given to it, and neither is what the harness does itself (access, switch, oom). Exit status: 0 equal, 1 a difference, 2 could not be run, 77 there is no model.
+change nothing, are not given to it, and neither is what the harness does itself (access, switch, oom, resume). Exit status: 0 equal, 1 a difference, 2 could not be run, 77 there is no model.
 """
 import argparse
 import json
@@ -17,7 +17,7 @@ import tempfile
 from pathlib import Path
 
 SHOWN_DIFFERENCES = 5
-HARNESS_OPERATIONS = ("access", "switch", "oom")
+HARNESS_OPERATIONS = ("access", "switch", "oom", "resume")
 
 
 def arguments():

@@ -57,13 +57,16 @@ static json_t *revoke_json(const char *caller, const char *kind, const struct or
                      call->filtered ? number(call->filter_selector) : json_null());
 }
 
-/* What the harness does itself. */
+/* What the harness does itself. The format knows no schedules: revoke and destroy are recorded without, and resume by
+ * its name. */
 static json_t *harness_json(const struct harness_step *step, const char *kind, const char *pd) {
     switch (step->op->code) {
     case SEQ_ACCESS:
         return json_pack("[s, i, s, o, i]", "access", (int)step->cpu, kind, number(step->op->base), step->op->mask);
     case SEQ_SWITCH:
         return json_pack("[s, i, s]", "switch", (int)step->cpu, step->is_void ? "void" : pd);
+    case SEQ_RESUME:
+        return json_pack("[s]", "resume");
     default:
         return json_pack("[s, i]", "oom", step->op->mask);
     }

@@ -64,6 +64,7 @@ static void begin_finding(struct diff *diff, struct diff_outcome *outcome, const
         text_add(&signature, !op                      ? "boot"
                              : op->code == SEQ_ACCESS ? "access"
                              : op->code == SEQ_SWITCH ? "switch"
+                             : op->code == SEQ_RESUME ? "resume"
                                                       : "oom");
     text_add(&signature, "/");
     text_add(&signature, what);

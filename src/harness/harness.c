@@ -378,6 +378,8 @@ enum harness_verdict perform(struct harness *harness, const struct seq_op *op, u
         remember_result(harness);
         notify(harness);
         return judge(harness);
+    case SEQ_RESUME: /* nothing is ever suspended here: schedules are ignored */
+        return skip(harness);
     default:
         step->is_call = true;
         if (caller == ORACLE_NONE || !can_call(harness, caller))

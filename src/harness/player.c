@@ -214,6 +214,8 @@ enum player_end player_call(struct player *player, const struct oracle_call *cal
     return returned ? PLAYER_RETURNED : PLAYER_STOPPED;
 }
 
+/* Schedules are ignored: nothing here knows what an operation that is in progress may have done, so each runs to its
+ * end at once, and there is nothing to be resumed. */
 static enum player_end perform_call(struct player *player, const struct seq_op *op, uint32_t index) {
     bool creates = op->code == SEQ_CREATE_PD || op->code == SEQ_CREATE_OBJECT;
     struct oracle_call call;
@@ -246,8 +248,9 @@ enum player_end player_perform(struct player *player, const struct seq_op *op, u
     player->cpu = op->cpu % player->cpus;
     if (seq_is_call(op->code))
         return perform_call(player, op, index);
-    if (op->code != SEQ_OOM)
-        return on_cpu(player, op);
-    player->failing = op->mask;
-    return PLAYER_VOID;
+    if (op->code == SEQ_OOM)
+        player->failing = op->mask;
+    if (op->code == SEQ_OOM || op->code == SEQ_RESUME)
+        return PLAYER_VOID;
+    return on_cpu(player, op);
 }

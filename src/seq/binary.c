@@ -109,8 +109,7 @@ INLINE struct seq_cap exact_cap(const struct bits *bits, const struct seq_field 
 INLINE void exact_field(const struct context *context, const struct bits *bits, struct seq_op *op,
                         const struct seq_field *field) {
     uint64_t value = take(bits, field->slot) & (seq_field_limit(context->geometry, op, field) - 1);
-    if (value < seq_field_first(field->type))
-        value = 1;
+    value = seq_reduce(op, field->type, value);
     if (field->type == SEQ_TYPE_QUOTA)
         value ^= SEQ_QUOTA; /* 0 is the default */
     if (seq_is_cpu(field->type) && value >= context->cpus)
@@ -218,6 +217,10 @@ static uint64_t likely_value(const struct context *context, const struct seq_op 
     case SEQ_TYPE_CPU:
     case SEQ_TYPE_ON_CPU:
         return value < context->cpus ? value : 0;
+    case SEQ_TYPE_POINT: /* a small share; zero bits are none */
+        return value % 16 == 15 ? 1 + value / 16 % 8 : 0;
+    case SEQ_TYPE_RUN:
+        return op->point ? value % 4 + 1 : 0;
     default:
         return likely_mask(op, value);
     }
@@ -300,10 +303,11 @@ static inline uint32_t weight_below(uint8_t limit) {
 }
 
 /* `value` is none of the codes. Operations that are no system calls are likely only where there are several CPUs; oom
- * never, since it hides what the kernel does with memory enough. */
+ * never, since it hides what the kernel does with memory enough, nor resume, which is void almost everywhere. What a
+ * value stands for is what it was before there was resume. */
 static uint8_t likely_code(const struct context *context, uint64_t value) {
     uint32_t total = context->cpus > 1 ? weight_below(SEQ_OOM) : weight_below(SEQ_ACCESS), code = 0;
-    uint64_t left = (value - SEQ_CODES) * total / ((1u << seq_slots[SEQ_SLOT_CODE].bits) - SEQ_CODES);
+    uint64_t left = (value - SEQ_RESUME) * total / ((1u << seq_slots[SEQ_SLOT_CODE].bits) - SEQ_RESUME);
     while (left >= seq_operations[code].weight)
         left -= seq_operations[code++].weight;
     return (uint8_t)code;

@@ -514,9 +514,9 @@ static bool make_refused(struct generator *generator, struct seq_op *op) {
     return true;
 }
 
-/* All but the CPU, of which none is wrong, and the quota where there are no accounts. */
+/* All but schedule and CPU, of which none is wrong, and the quota where there are no accounts. */
 static uint32_t fields_in_play(const struct generator *generator, const struct seq_operation *operation) {
-    uint32_t count = operation->field_count;
+    uint32_t count = seq_plain_fields(operation);
     while (operation->fields[count - 1].type == SEQ_TYPE_ON_CPU ||
            (operation->fields[count - 1].type == SEQ_TYPE_QUOTA && !generator->guess.accounts))
         count--;
@@ -582,7 +582,7 @@ static void draw_kinds(struct generator *generator, uint32_t kinds, uint64_t dic
 }
 
 uint32_t generator_operations(const struct seq_profile *profile) {
-    uint32_t operations = profile->operations & ((1u << SEQ_CODES) - 1), calls = (1u << SEQ_ACCESS) - 1;
+    uint32_t operations = profile->operations & ((1u << SEQ_RESUME) - 1), calls = (1u << SEQ_ACCESS) - 1;
     if (operations)
         return operations;
     return profile->cpus > 1 ? calls | 1u << SEQ_ACCESS | 1u << SEQ_SWITCH : calls;

@@ -88,7 +88,8 @@ static void splice(struct mutator *mutator) {
 static void nudge(struct mutator *mutator) {
     struct seq_op *op = pick(mutator), old = *op;
     const struct seq_operation *operation = &seq_operations[op->code];
-    const struct seq_field *field = &operation->fields[below(mutator, operation->field_count)];
+    uint32_t fields = mutator->profile.preempt ? operation->field_count : seq_plain_fields(operation);
+    const struct seq_field *field = &operation->fields[below(mutator, fields)];
     uint32_t kinds = mutator->profile.kinds;
     if (below(mutator, 24) == 0)
         seq_spoil(mutator->seq->geometry, mutator->random, op, field);

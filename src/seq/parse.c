@@ -13,6 +13,8 @@ struct parser {
     size_t length, position; /* of the line; where the next token is looked for */
     uint32_t number;         /* of the line, from 1 */
     uint32_t keys;           /* header keys seen: bit of seq_keys, KEY_GEOMETRY or KEY_CPUS */
+    struct seq_nesting nesting;
+    uint32_t opened[SEQ_NESTING]; /* the line where an open block's operation stands */
 };
 
 struct token {
@@ -127,15 +129,73 @@ static bool read_name(struct token token, uint64_t *name) {
     return read_number(skip(token, 1), name) && *name < SEQ_NAMES;
 }
 
+/* Why an operation that `ended` blocks end before is to be indented as it is. */
+static void explain_indentation(const struct parser *parser, struct out *out, uint32_t ended) {
+    const struct seq_nesting *nesting = &parser->nesting;
+    uint32_t depth = nesting->depth;
+    if (ended == 0 && depth == 0) {
+        out_text(out, "in no block");
+        return;
+    }
+    if (ended == 0) {
+        out_decimal(out, parser->seq->count - nesting->block[depth - 1].operation);
+        out_text(out, " of ");
+        out_decimal(out, parser->seq->op[nesting->block[depth - 1].operation].nested);
+        out_text(out, " in");
+        depth--;
+    } else {
+        out_text(out, "behind");
+    }
+    out_text(out, " the block of line ");
+    out_decimal(out, parser->opened[depth]);
+}
+
+/* Operations are indented by the blocks that they stand in: text shows what runs when, and cannot lie about it. */
+static bool check_indentation(struct parser *parser, struct token first) {
+    uint32_t operation, ended = 0;
+    while (seq_nesting_close(&parser->nesting, parser->seq->count, &operation))
+        ended++;
+    size_t wanted = parser->nesting.depth * (sizeof(SEQ_INDENTATION) - 1), spaces = 0;
+    while (spaces < first.at && parser->line[spaces] == ' ')
+        spaces++;
+    if (spaces == wanted && spaces == first.at)
+        return true;
+    char message[SEQ_MESSAGE_MAX];
+    struct out out = {.text = message, .size = sizeof(message)};
+    out_text(&out, "expected ");
+    out_decimal(&out, wanted);
+    out_text(&out, " spaces before the operation (");
+    explain_indentation(parser, &out, ended);
+    out_text(&out, "), found ");
+    if (spaces < first.at)
+        out_text(&out, "a tab");
+    else
+        out_decimal(&out, spaces);
+    out_end(&out);
+    return fail(parser, spaces, message);
+}
+
+static void append(struct parser *parser, const struct seq_op *op) {
+    struct seq *seq = parser->seq;
+    seq->op[seq->count] = *op;
+    if (seq_nesting_open(&parser->nesting, op, seq->count))
+        parser->opened[parser->nesting.depth - 1] = parser->number;
+    seq->count++;
+}
+
 static bool parse_number(struct parser *parser, struct seq_op *op, const struct seq_field *field, struct token token) {
     uint64_t first = seq_field_first(field->type), last = seq_field_limit(parser->seq->geometry, op, field) - 1, value;
     if (seq_is_cpu(field->type))
         last = seq_cpus(parser->seq) - 1u;
+    if (field->type == SEQ_TYPE_DEPTH)
+        last = SEQ_OUTERMOST;
     if (!read_number(token, &value) || value < first || value > last) {
         bool hex = field->type == SEQ_TYPE_UNIT && op->kind != ABI_OBJ;
         const char *what = hex ? "a unit" : seq_is_cpu(field->type) ? "one of the header's cpus" : "a number";
         return expected_range(parser, what, first, last, hex, token);
     }
+    if (seq_reduce(op, field->type, value) != value)
+        return expected(parser, "0, since there is no preempt= before it", token);
     seq_set(op, field, value);
     return true;
 }
@@ -317,6 +377,8 @@ static bool parse_operation(struct parser *parser, struct token token) {
         return fail(parser, 0, "expected '# geometry: small' or '# geometry: real' before the first operation");
     if (seq->count >= limit)
         return fail(parser, 0, "too many operations");
+    if (!check_indentation(parser, token))
+        return false;
     bool named = read_name(token, &(uint64_t){0});
     if (named) {
         token = next_token(parser);
@@ -336,7 +398,7 @@ static bool parse_operation(struct parser *parser, struct token token) {
     token = next_token(parser);
     if (token.length)
         return expected(parser, "the end of the line or a comment", token);
-    seq->op[seq->count++] = op;
+    append(parser, &op);
     return true;
 }
 
@@ -441,6 +503,7 @@ bool seq_parse(struct seq *seq, const char *text, size_t length, struct seq_erro
     seq->geometry = NULL;
     seq->cpus = 1;
     seq->count = 0;
+    seq_nesting_begin(&parser.nesting, SEQ_MAX_OPS);
     __builtin_memset(&seq->meta, 0, sizeof(seq->meta));
     __builtin_memset(error, 0, sizeof(*error));
     size_t at = 0;

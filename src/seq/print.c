@@ -98,6 +98,21 @@ static void print_meta(struct out *out, const char *key, const char *value) {
     out_char(out, '\n');
 }
 
+static void print_ops(struct out *out, const struct seq *seq) {
+    struct seq_nesting nesting;
+    uint32_t operation;
+    seq_nesting_begin(&nesting, seq->count);
+    for (uint32_t i = 0; i < seq->count; i++) {
+        while (seq_nesting_close(&nesting, i, &operation))
+            continue;
+        for (uint32_t depth = 0; depth < nesting.depth; depth++)
+            out_text(out, SEQ_INDENTATION);
+        print_op(out, &seq->op[i]);
+        out_char(out, '\n');
+        seq_nesting_open(&nesting, &seq->op[i], i);
+    }
+}
+
 size_t seq_print(const struct seq *seq, char *text, size_t size) {
     struct out out = {.text = text, .size = size};
     out_text(&out, "# rescind: ");
@@ -115,10 +130,7 @@ size_t seq_print(const struct seq *seq, char *text, size_t size) {
             print_meta(&out, seq_keys[i].key, value);
     }
     out_char(&out, '\n');
-    for (uint32_t i = 0; i < seq->count; i++) {
-        print_op(&out, &seq->op[i]);
-        out_char(&out, '\n');
-    }
+    print_ops(&out, seq);
     return out_end(&out);
 }
 

@@ -20,8 +20,11 @@ enum { SEQ_QUOTA = 7 };
 
 enum { SEQ_CPUS = 4 /* at most */ };
 
-/* The last three are no system calls: the harness makes the target's CPU or allocator do something. Numbers are stored
- * in packed files and never change. */
+/* How deep suspended operations nest, and the largest number by which SEQ_RESUME names one of them. */
+enum { SEQ_NESTING = 4, SEQ_INNERMOST = 1, SEQ_OUTERMOST = 8 };
+
+/* The last four are no system calls: the harness makes the target's CPU, allocator or scheduler do something. Numbers
+ * are stored in packed files and never change. */
 enum seq_code {
     SEQ_CREATE_PD,
     SEQ_DELEGATE,
@@ -34,6 +37,7 @@ enum seq_code {
     SEQ_ACCESS, /* a CPU reads, writes, executes, or uses a port */
     SEQ_SWITCH, /* makes a CPU run another PD */
     SEQ_OOM,    /* an allocation of the next system call fails */
+    SEQ_RESUME, /* a suspended operation goes on */
     SEQ_CODES
 };
 
@@ -60,6 +64,14 @@ struct seq_cap {
 
 /*
  * One operation. Fields that the operation does not have (seq_table.h) are zero.
+ *
+ * Schedules. A revoke or destroy_pd with a `point` is begun; if it comes to its point-th preemption point it is
+ * suspended there, the next `nested` operations of the sequence are performed, and then it is resumed to its end. Those
+ * operations are its block; see struct seq_nesting for where it ends. If it has fewer points it just returns, and the
+ * operations of the block are performed after it. Without a point `nested` is 0. SEQ_RESUME, within blocks, goes on
+ * with the nested-th innermost operation that is suspended and still in progress (SEQ_INNERMOST..SEQ_OUTERMOST), to its
+ * point-th further point (0: to its end); if there is no such operation it is void. It has no caller.
+ *
  * Names: 0 is root ("root"), 1..255 are "p1".."p255". A name stands for the PD that the nearest preceding operation
  * which creates that name made; if that operation failed, or there is none, it stands for nothing: as a caller the
  * operation is void, as a capability it is invalid. kind may be 3, place may be 2 in a delegate, scope 3, order up to
@@ -75,6 +87,8 @@ struct seq_op {
     uint8_t order;         /* 0..63 */
     uint8_t mask;          /* rights; access: of what the CPU does; oom: which allocation, 1..255 */
     uint8_t cpu;           /* that executes, accesses or switches; below seq_cpus() of the sequence */
+    uint8_t point;         /* revoke, destroy_pd: at which it is suspended, or 0; resume: to which it goes on, or 0 */
+    uint8_t nested;        /* revoke, destroy_pd: operations in its block; resume: which operation */
     uint16_t quota;        /* create_pd: pages */
     struct seq_cap pd;     /* payer, destination, place of a remote revoke, PD to destroy, PD that gives quota */
     struct seq_cap filter; /* of a directed revoke; move_quota: the PD that takes it */
@@ -120,6 +134,32 @@ static inline uint8_t seq_cpus(const struct seq *seq) {
     uint8_t cpus = seq->cpus < SEQ_CPUS ? seq->cpus : (uint8_t)SEQ_CPUS;
     return cpus ? cpus : 1;
 }
+
+/* ---- blocks ---- */
+
+/*
+ * Walks through a sequence's blocks: for whoever runs or prints it. Before operation i, and with i = count at the end:
+ * while seq_nesting_close() takes a block away, that block's operation is to be resumed to its end, if it is in
+ * progress. Then `depth` blocks are open around operation i, the outermost first. After that seq_nesting_open() says
+ * whether operation i is to be begun with its schedule.
+ */
+struct seq_nesting {
+    uint32_t count, depth;
+    struct seq_block {
+        uint32_t operation; /* that is suspended while the block's operations are performed */
+        uint32_t end;       /* first operation behind the block */
+    } block[SEQ_NESTING];
+};
+
+/* Of a sequence of `count` operations. */
+void seq_nesting_begin(struct seq_nesting *nesting, uint32_t count);
+
+/* True: the innermost block ends before operation `at`, and *operation is the one whose block it is. */
+bool seq_nesting_close(struct seq_nesting *nesting, uint32_t at, uint32_t *operation);
+
+/* True: operation `at` has a schedule, and its block is open now. It ends with the block around it at the latest.
+ * False: it has none, or it stands in SEQ_NESTING blocks, which makes whoever runs it ignore its schedule. */
+bool seq_nesting_open(struct seq_nesting *nesting, const struct seq_op *op, uint32_t at);
 
 /* ---- text (.rsq) ---- */
 
@@ -173,6 +213,7 @@ struct seq_profile {
     uint32_t operations;
     uint32_t kinds;       /* bit 1 << enum abi_kind; 0: all three */
     uint8_t cpus;         /* 1..SEQ_CPUS; 0 and 1: system calls are executed by CPU 0. seq_mutate: seq->cpus counts */
+    uint8_t preempt;      /* of 256: revokes and destroys that get a schedule; 0: none, and no resume either */
     uint64_t unit_budget; /* real geometry: upper bound of units that the whole sequence may change; 0: none */
 };
 

@@ -26,7 +26,8 @@
     OPERATION(MOVE_QUOTA, "move_quota", 4, "moves free pages of kernel memory from one account to another")            \
     OPERATION(ACCESS, "access", 10, "a CPU uses a unit of the PD that it runs; no system call")                        \
     OPERATION(SWITCH, "switch", 6, "makes a CPU run a PD; no system call")                                             \
-    OPERATION(OOM, "oom", 3, "an allocation of kernel memory in the next system call fails; no system call")
+    OPERATION(OOM, "oom", 3, "an allocation of kernel memory in the next system call fails; no system call")           \
+    OPERATION(RESUME, "resume", 3, "a suspended operation goes on; no system call")
 
 /*
  * FIELD(type, member of struct seq_op, key in text, slot, slot of the mode, meaning), in the order of the text. Fields
@@ -34,6 +35,10 @@
  * filter. Fields that may be left out (seq_default) come last.
  */
 #define SEQ_FIELD_ON_CPU(FIELD) FIELD(ON_CPU, cpu, "cpu", CPU, NONE, "the CPU that executes it")
+
+#define SEQ_FIELDS_SCHEDULE(FIELD)                                                                                     \
+    FIELD(POINT, point, "preempt", POINT, NONE, "the preemption point at which it is suspended; 0: none")              \
+    FIELD(RUN, nested, "run", NESTED, NONE, "how many of the next operations are performed meanwhile")
 
 #define SEQ_FIELDS_CREATE_PD(FIELD)                                                                                    \
     FIELD(RESULT, name, "", DESTINATION, NONE, "what the new PD is called from here on")                               \
@@ -62,13 +67,15 @@
     FIELD(MASK, mask, "mask", MASK, NONE, "rights to take")                                                            \
     FIELD(SCOPE, scope, "scope", SCOPE, NONE, "what loses them")                                                       \
     FIELD(PLACE, place, "place", PLACE, NONE, "where the range lies; REVOKE is needed on a capability")                \
-    FIELD(CAP_OR_NONE, filter, "filter", DESTINATION, FILTER_MODE, "only descendants in that PD lose anything")        \
-    SEQ_FIELD_ON_CPU(FIELD)
+    FIELD(CAP_OR_NONE, filter, "filter", FILTER, FILTER_MODE, "only descendants in that PD lose anything")             \
+    SEQ_FIELD_ON_CPU(FIELD)                                                                                            \
+    SEQ_FIELDS_SCHEDULE(FIELD)
 
 #define SEQ_FIELDS_DESTROY_PD(FIELD)                                                                                   \
     FIELD(NAME, caller, "", CALLER, NONE, "who calls")                                                                 \
     FIELD(CAP, pd, "pd", PD, PD_MODE, "the PD to destroy; DESTROY is needed")                                          \
-    SEQ_FIELD_ON_CPU(FIELD)
+    SEQ_FIELD_ON_CPU(FIELD)                                                                                            \
+    SEQ_FIELDS_SCHEDULE(FIELD)
 
 #define SEQ_FIELDS_LOOKUP(FIELD)                                                                                       \
     FIELD(NAME, caller, "", CALLER, NONE, "who calls")                                                                 \
@@ -87,7 +94,7 @@
 #define SEQ_FIELDS_MOVE_QUOTA(FIELD)                                                                                   \
     FIELD(NAME, caller, "", CALLER, NONE, "who calls")                                                                 \
     FIELD(CAP, pd, "from", PD, PD_MODE, "the PD that gives; QUOTA is needed")                                          \
-    FIELD(CAP, filter, "to", DESTINATION, FILTER_MODE, "the PD that takes; QUOTA is needed")                           \
+    FIELD(CAP, filter, "to", FILTER, FILTER_MODE, "the PD that takes; QUOTA is needed")                                \
     FIELD(PAGES, base, "pages", BASE, NONE, "how many")                                                                \
     SEQ_FIELD_ON_CPU(FIELD)
 
@@ -102,6 +109,10 @@
     FIELD(NAME, caller, "to", CALLER, NONE, "the PD")
 
 #define SEQ_FIELDS_OOM(FIELD) FIELD(NTH, mask, "n", MASK, NONE, "which one, counted from 1")
+
+#define SEQ_FIELDS_RESUME(FIELD)                                                                                       \
+    FIELD(DEPTH, nested, "of", NESTED, NONE, "which of those that are suspended; 1 is the innermost")                  \
+    FIELD(POINT, point, "points", POINT, NONE, "to which of its further preemption points; 0: to its end")
 
 /* TYPE(id, words for the values 0..3 of an enumeration or NULL, how it is written). */
 #define SEQ_TYPES(TYPE)                                                                                                \
@@ -121,6 +132,9 @@
     TYPE(PAGES, NULL, "0..4294967295")                                                                                 \
     TYPE(QUOTA, NULL, "0..65535; left out: 7")                                                                         \
     TYPE(NTH, NULL, "1..255")                                                                                          \
+    TYPE(POINT, NULL, "0..255; left out: 0")                                                                           \
+    TYPE(RUN, NULL, "0..255; left out: 0; needs a point")                                                              \
+    TYPE(DEPTH, NULL, "1..8")                                                                                          \
     TYPE(CPU, NULL, "0..3, one of the header's `cpus`")                                                                \
     TYPE(ON_CPU, NULL, "0..3, one of the header's `cpus`; left out: 0")
 
@@ -141,7 +155,13 @@
     SLOT(QUOTA, 24, 16)                                                                                                \
     SLOT(PD, 40, 16)                                                                                                   \
     SLOT(BASE, 56, 36)                                                                                                 \
-    SLOT(DESTINATION, 92, 36)
+    SLOT(DESTINATION, 92, 36)                                                                                          \
+    SLOT(FILTER, 92, 16)                                                                                               \
+    SLOT(POINT, 108, 8)                                                                                                \
+    SLOT(NESTED, 116, 8)
+
+/* Stands in the text before an operation of a block, once for each block. */
+#define SEQ_INDENTATION "  "
 
 /* KEY(text, member of struct seq_meta): the optional lines of a text's header, in the order in which they are printed.
  */
@@ -161,7 +181,7 @@ enum seq_slot_id { SEQ_SLOTS(SEQ_SLOT_ID) SEQ_SLOT_COUNT };
 
 #define SEQ_KEY_ID(text, member) SEQ_KEY_##member,
 enum { SEQ_KEYS(SEQ_KEY_ID) SEQ_KEY_COUNT };
-enum { SEQ_FIELDS_MAX = 9, SEQ_GEOMETRIES = 2 };
+enum { SEQ_FIELDS_MAX = 11, SEQ_GEOMETRIES = 2 };
 
 struct seq_field {
     uint8_t type, slot, mode_slot;
@@ -220,12 +240,21 @@ static inline bool seq_is_cpu(uint8_t type) {
 /* Whether a field may be left out of the text; *value is what it is then. */
 static inline bool seq_default(uint8_t type, uint64_t *value) {
     *value = type == SEQ_TYPE_QUOTA ? SEQ_QUOTA : 0;
-    return type == SEQ_TYPE_QUOTA || type == SEQ_TYPE_ON_CPU;
+    return type == SEQ_TYPE_QUOTA || type == SEQ_TYPE_ON_CPU || type == SEQ_TYPE_POINT || type == SEQ_TYPE_RUN;
 }
 
 /* The number below which a field makes no sense. */
 static inline uint64_t seq_field_first(uint8_t type) {
-    return type == SEQ_TYPE_RESULT || type == SEQ_TYPE_NTH;
+    return type == SEQ_TYPE_RESULT || type == SEQ_TYPE_NTH || type == SEQ_TYPE_DEPTH;
+}
+
+/* What a number below the field's limit stands for: itself, where the field can hold it. */
+static inline uint64_t seq_reduce(const struct seq_op *op, uint8_t type, uint64_t value) {
+    if (type == SEQ_TYPE_RUN && op->point == 0)
+        return 0;
+    if (type == SEQ_TYPE_DEPTH && value > SEQ_OUTERMOST)
+        value = (value - 1) % SEQ_OUTERMOST + 1;
+    return value < seq_field_first(type) ? seq_field_first(type) : value;
 }
 
 /* Fields that are a capability and nothing else. */
@@ -266,6 +295,13 @@ static inline void seq_set(struct seq_op *op, const struct seq_field *field, uin
         *member = (uint8_t)value;
 }
 
+/* Puts a number below the field's limit into it, or what stands for that number there. */
+static inline void seq_set_reduced(struct seq_op *op, const struct seq_field *field, uint64_t value) {
+    seq_set(op, field, seq_reduce(op, field->type, value));
+    if (op->point == 0 && op->code != SEQ_RESUME)
+        op->nested = 0;
+}
+
 /* The capability of a field: of CAP types, and of a PLACE that is one; otherwise NULL. */
 static inline const struct seq_cap *seq_field_cap_const(const struct seq_op *op, const struct seq_field *field) {
     if (field->type == SEQ_TYPE_PLACE)
@@ -293,6 +329,17 @@ const char *seq_no_cap(uint8_t type);
 /* The simplest operation of that code: root calls, names p1, names root where a capability must be named, and has the
  * default where a field may be left out. */
 void seq_blank(struct seq_op *op, uint8_t code);
+
+/* The fields of an operation without those of a schedule, which come last. */
+static inline uint32_t seq_plain_fields(const struct seq_operation *operation) {
+    bool scheduled = operation->fields[operation->field_count - 1].type == SEQ_TYPE_RUN;
+    return operation->field_count - (scheduled ? 2 : 0);
+}
+
+/* Whether an operation has a schedule where it stands in fewer than SEQ_NESTING blocks. */
+static inline bool seq_has_schedule(const struct seq_op *op) {
+    return op->point && (op->code == SEQ_REVOKE || op->code == SEQ_DESTROY_PD);
+}
 
 /* Brings units and selectors into what their fields can hold, after the kind or the geometry has changed. */
 void seq_clip(const struct seq_geometry *geometry, struct seq_op *op);

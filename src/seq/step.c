@@ -89,7 +89,7 @@ void seq_spoil(const struct seq_geometry *geometry, struct seq_random *random, s
     if (field->type == SEQ_TYPE_PLACE)
         set_place(op, value, wrong_cap(geometry, random));
     else
-        seq_set(op, field, value);
+        seq_set_reduced(op, field, value);
     if (field->type == SEQ_TYPE_KIND)
         seq_clip(geometry, op);
 }
@@ -194,6 +194,13 @@ static uint64_t next_nth(struct seq_random *random, uint64_t nth, uint64_t limit
     return value && value < limit ? value : 1;
 }
 
+/* One more or less, none, or few. */
+static uint64_t next_few(struct seq_random *random, uint64_t value, uint64_t limit) {
+    const uint64_t steps[4] = {value + 1, value ? value - 1 : 0, 0, 1 + seq_random_below(random, FEW)};
+    value = steps[seq_random_below(random, 4)];
+    return value < limit ? value : limit - 1;
+}
+
 static uint64_t next_value(const struct seq_geometry *geometry, struct seq_random *random, const struct seq_op *op,
                            const struct seq_field *field, const struct seq_op *other) {
     uint64_t limit = seq_field_limit(geometry, op, field);
@@ -211,6 +218,10 @@ static uint64_t next_value(const struct seq_geometry *geometry, struct seq_rando
         return next_pages(geometry, random, seq_get(op, field), other) & (limit - 1);
     case SEQ_TYPE_NTH:
         return next_nth(random, seq_get(op, field), limit);
+    case SEQ_TYPE_POINT:
+    case SEQ_TYPE_RUN:
+    case SEQ_TYPE_DEPTH:
+        return next_few(random, seq_get(op, field), limit);
     case SEQ_TYPE_CPU:
     case SEQ_TYPE_ON_CPU:
         return seq_random_below(random, 2) ? other->cpu : seq_random_below(random, limit);
@@ -240,7 +251,7 @@ void seq_nudge(const struct seq_geometry *geometry, struct seq_random *random, s
     if (field->type == SEQ_TYPE_PLACE)
         set_place(op, value, related_cap(random, other));
     else
-        seq_set(op, field, value);
+        seq_set_reduced(op, field, value);
     bool both = op->kind == ABI_PIO && (op->code == SEQ_DELEGATE || op->code == SEQ_GRANT);
     if (both && seq_random_below(random, 8)) { /* or it is refused */
         uint64_t port = field->slot == SEQ_SLOT_DESTINATION ? op->destination : op->base;

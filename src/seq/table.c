@@ -74,8 +74,11 @@ const char *seq_no_cap(uint8_t type) {
 }
 
 void seq_blank(struct seq_op *op, uint8_t code) {
-    static const uint8_t simplest[SEQ_TYPE_COUNT] = {
-        [SEQ_TYPE_RESULT] = 1, [SEQ_TYPE_CAP] = SEQ_CAP_NAME, [SEQ_TYPE_NTH] = 1, [SEQ_TYPE_QUOTA] = SEQ_QUOTA};
+    static const uint8_t simplest[SEQ_TYPE_COUNT] = {[SEQ_TYPE_RESULT] = 1,
+                                                     [SEQ_TYPE_CAP] = SEQ_CAP_NAME,
+                                                     [SEQ_TYPE_NTH] = 1,
+                                                     [SEQ_TYPE_QUOTA] = SEQ_QUOTA,
+                                                     [SEQ_TYPE_DEPTH] = SEQ_INNERMOST};
     const struct seq_operation *operation = &seq_operations[code];
     __builtin_memset(op, 0, sizeof(*op));
     op->code = code;

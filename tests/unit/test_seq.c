@@ -55,8 +55,9 @@ static bool same_cap(const struct seq_cap *a, const struct seq_cap *b) {
 static bool same_op(const struct seq_op *a, const struct seq_op *b) {
     return a->code == b->code && a->caller == b->caller && a->name == b->name && a->kind == b->kind &&
            a->place == b->place && a->scope == b->scope && a->order == b->order && a->mask == b->mask &&
-           a->cpu == b->cpu && a->quota == b->quota && a->base == b->base && a->destination == b->destination &&
-           same_cap(&a->pd, &b->pd) && same_cap(&a->filter, &b->filter);
+           a->cpu == b->cpu && a->point == b->point && a->nested == b->nested && a->quota == b->quota &&
+           a->base == b->base && a->destination == b->destination && same_cap(&a->pd, &b->pd) &&
+           same_cap(&a->filter, &b->filter);
 }
 
 static void assert_same_ops(const struct seq *a, const struct seq *b) {
@@ -118,10 +119,8 @@ static void any_op(struct rig *rig, const struct seq_geometry *geometry, struct 
     for (uint32_t i = 0; i < operation->field_count; i++) {
         const struct seq_field *field = &operation->fields[i];
         uint64_t value = below(rig, seq_field_limit(geometry, op, field));
-        if (value < seq_field_first(field->type))
-            value = 1;
         if (!seq_is_cap(field->type))
-            seq_set(op, field, value);
+            seq_set(op, field, seq_reduce(op, field->type, value));
         struct seq_cap *cap = seq_field_cap(op, field);
         if (cap)
             *cap = any_cap(rig, field->type);
@@ -401,7 +400,8 @@ static void seeds_are_small_and_canonical(void **state) {
 static void spaces_and_comments_are_ignored(void **state) {
     struct rig *rig = *state;
     parse(rig, &rig->a,
-          "# rescind: 1\n#\n# a remark: with a colon\n#geometry:small\n\n \t\n  lookup\troot  mem unit=0x1 # why\n"
+          "# rescind: 1\n#\n# a remark: with a colon\n#geometry:small\n\n \t\n  # indented\nlookup\troot  mem unit=0x1 "
+          "# why\n"
           "# geometry: real\n# title: too late to be a header\nlookup root mem unit=2");
     assert_ptr_equal(rig->a.geometry, &seq_geometry_small);
     assert_string_equal(rig->a.meta.title, "");
@@ -541,7 +541,7 @@ static void headers_are_checked(void **state) {
 static void operations_are_checked(void **state) {
 #define ALL_OPERATIONS                                                                                                 \
     "expected an operation (create_pd, delegate, revoke, destroy_pd, lookup, create_object, grant, move_quota, "       \
-    "access, switch, oom), found "
+    "access, switch, oom, resume), found "
     const struct mistake mistakes[] = {
         {HEADER "give root", 4, 1, ALL_OPERATIONS "'give'"},
         {HEADER "p1 = lookup root", 4, 6, "expected an operation that makes something (create_pd), found 'lookup'"},
@@ -620,6 +620,162 @@ static void operations_are_checked(void **state) {
     };
     for (size_t i = 0; i < sizeof(mistakes) / sizeof(mistakes[0]); i++)
         assert_refused(*state, &mistakes[i]);
+}
+
+/* ---- schedules ---- */
+
+static const char schedule_examples[] = "# rescind: 1\n# geometry: small\n# cpus: 2\n\n"
+                                        "p1 = create_pd root payer=root sel=1\n"
+                                        "destroy_pd root pd=p1 cpu=1 preempt=2 run=4\n"
+                                        "  revoke root mem base=0x10 order=2 mask=rwx scope=children place=phys "
+                                        "filter=none preempt=1 run=1\n"
+                                        "    revoke p1 mem base=0x40 order=0 mask=w scope=self place=own filter=@65535 "
+                                        "cpu=1 preempt=255 run=255\n"
+                                        "  resume of=1 points=255\n"
+                                        "  resume of=8\n"
+                                        "destroy_pd root pd=p1 preempt=3\n"
+                                        "lookup p1 mem unit=0x40\n"
+                                        "destroy_pd root pd=p2 preempt=1 run=100\n"
+                                        "  lookup root mem unit=0x0\n";
+
+static void schedules_are_read(void **state) {
+    struct rig *rig = *state;
+    parse(rig, &rig->a, schedule_examples);
+    const struct seq_op *op = rig->a.op;
+    const struct seq_op destroy = {.code = SEQ_DESTROY_PD, .cpu = 1, .point = 2, .nested = 4, .pd = {SEQ_CAP_NAME, 1}};
+    const struct seq_op further = {.code = SEQ_RESUME, .nested = 1, .point = 255};
+    const struct seq_op to_the_end = {.code = SEQ_RESUME, .nested = 8};
+    assert_int_equal(rig->a.count, 10);
+    assert_true(same_op(&op[1], &destroy));
+    assert_true(op[3].point == 255 && op[3].nested == 255 && op[3].filter.value == 65535 && op[3].cpu == 1);
+    assert_true(same_op(&op[4], &further));
+    assert_true(same_op(&op[5], &to_the_end));
+    assert_true(op[6].point == 3 && op[6].nested == 0);
+    seq_print(&rig->a, rig->text, sizeof(rig->text));
+    assert_string_equal(rig->text, schedule_examples);
+}
+
+static void indentation_is_checked(void **state) {
+#define DESTROY "destroy_pd root pd=p1 preempt=1 run=2\n"
+#define LOOKUP "lookup root mem unit=0\n"
+    const struct mistake mistakes[] = {
+        {HEADER " " LOOKUP, 4, 2, "expected 0 spaces before the operation (in no block), found 1"},
+        {HEADER DESTROY LOOKUP, 5, 1,
+         "expected 2 spaces before the operation (1 of 2 in the block of line 4), found 0"},
+        {HEADER DESTROY "# why\n\n   " LOOKUP, 7, 4,
+         "expected 2 spaces before the operation (1 of 2 in the block of line 4), found 3"},
+        {HEADER DESTROY "\t" LOOKUP, 5, 1,
+         "expected 2 spaces before the operation (1 of 2 in the block of line 4), found a tab"},
+        {HEADER DESTROY "  " LOOKUP " \t" LOOKUP, 6, 2,
+         "expected 2 spaces before the operation (2 of 2 in the block of line 4), found a tab"},
+        {HEADER DESTROY "  " LOOKUP "  " LOOKUP "  " LOOKUP, 7, 3,
+         "expected 0 spaces before the operation (behind the block of line 4), found 2"},
+        {HEADER DESTROY "  " LOOKUP "  " DESTROY "  " LOOKUP, 7, 3,
+         "expected 0 spaces before the operation (behind the block of line 4), found 2"},
+        {HEADER DESTROY "  " DESTROY "  " LOOKUP, 6, 3,
+         "expected 4 spaces before the operation (1 of 2 in the block of line 5), found 2"},
+        {HEADER "destroy_pd root pd=p1 preempt=1\n  " LOOKUP, 5, 3,
+         "expected 0 spaces before the operation (behind the block of line 4), found 2"},
+        {HEADER DESTROY "  destroy_pd root pd=p1 preempt=1 run=1\n    " LOOKUP "  " LOOKUP, 7, 3,
+         "expected 0 spaces before the operation (behind the block of line 4), found 2"},
+        {HEADER "destroy_pd root pd=p1 run=1", 4, 27, "expected 0, since there is no preempt= before it, found '1'"},
+        {HEADER "destroy_pd root pd=p1 preempt=256", 4, 31, "expected a number from 0 to 255, found '256'"},
+        {HEADER "destroy_pd root pd=p1 preempt=1 run=256", 4, 37, "expected a number from 0 to 255, found '256'"},
+        {HEADER "destroy_pd root pd=p1 run=0 preempt=1", 4, 29,
+         "expected the end of the line or a comment, found 'preempt=1'"},
+        {HEADER "lookup root mem unit=0 preempt=1", 4, 24,
+         "expected the end of the line or a comment, found 'preempt=1'"},
+        {HEADER "resume of=0", 4, 11, "expected a number from 1 to 8, found '0'"},
+        {HEADER "resume of=9", 4, 11, "expected a number from 1 to 8, found '9'"},
+        {HEADER "resume points=1", 4, 8, "expected of=, found 'points=1'"},
+        {HEADER "resume of=1 points=256", 4, 20, "expected a number from 0 to 255, found '256'"},
+        {HEADER "resume of=1 cpu=0", 4, 13, "expected the end of the line or a comment, found 'cpu=0'"},
+    };
+    for (size_t i = 0; i < sizeof(mistakes) / sizeof(mistakes[0]); i++)
+        assert_refused(*state, &mistakes[i]);
+}
+
+/* What a runner does that suspends every operation with a schedule: numbers of operations in the order in which they
+ * begin, in brackets up to where they end. */
+static void trace_blocks(const struct seq *seq, char *text) {
+    struct seq_nesting nesting;
+    uint32_t operation;
+    seq_nesting_begin(&nesting, seq->count);
+    for (uint32_t i = 0; i <= seq->count; i++) {
+        while (seq_nesting_close(&nesting, i, &operation))
+            text += sprintf(text, "%u)", operation);
+        assert_in_range(nesting.depth, 0, SEQ_NESTING);
+        if (i < seq->count)
+            text += sprintf(text, seq_nesting_open(&nesting, &seq->op[i], i) ? "(" : "%u ", i);
+    }
+    assert_int_equal(nesting.depth, 0);
+}
+
+static void blocks_end_where_they_should(void **state) {
+    static const struct {
+        const char *run; /* a digit: a destroy that runs so many; ., r: a lookup, a resume, neither with a block */
+        const char *order;
+    } examples_of_blocks[] = {
+        {"..", "0 1 "},
+        {"0.", "(0)1 "},
+        {"1..", "(1 0)2 "},
+        {"2.r.", "(1 2 0)3 "},
+        {"9.r", "(1 2 0)"},     /* ends with the sequence */
+        {"31..", "((2 1)3 0)"}, /* a block in a block */
+        {"29..", "((2 1)0)3 "}, /* ends with the block around it */
+        {"2.9", "(1 (2)0)"},    /* nothing is left of the block around it */
+        {"19", "((1)0)"},
+        {"9999", "((((3)2)1)0)"},
+        {"44449.", "((((4 3)2)1)0)5 "}, /* the fifth is too deep: its schedule is ignored */
+        {"55550..", "((((4 5 3)2)1)0)6 "},
+        {"14.1..", "((1)0)2 (4 3)5 "},
+    };
+    struct rig *rig = *state;
+    for (size_t i = 0; i < sizeof(examples_of_blocks) / sizeof(examples_of_blocks[0]); i++) {
+        const char *run = examples_of_blocks[i].run;
+        char order[64] = "";
+        rig->a.count = (uint32_t)strlen(run);
+        for (uint32_t k = 0; k < rig->a.count; k++) {
+            struct seq_op *op = &rig->a.op[k];
+            seq_blank(op, run[k] == '.' ? SEQ_LOOKUP : run[k] == 'r' ? SEQ_RESUME : SEQ_DESTROY_PD);
+            if (op->code == SEQ_DESTROY_PD)
+                op->point = 1;
+            if (op->code == SEQ_DESTROY_PD)
+                op->nested = (uint8_t)(run[k] - '0');
+        }
+        trace_blocks(&rig->a, order);
+        assert_string_equal(order, examples_of_blocks[i].order);
+        assert_print_parses(rig, &rig->a, &rig->b);
+    }
+}
+
+/* Where the bits are zero, as they are in files from before there were schedules, there is none. */
+static void schedules_are_packed(void **state) {
+    struct rig *rig = *state;
+    static const uint8_t old[2 * SEQ_OP_BYTES] = {
+        0x02, 0, 0x01, 0x40, 0x07, 0, 0, 0x10, 0, 0, 0, 0x20, 0, 0, 0, 0, /* revoke, filter p2 */
+        0x03, 0, 0x40, 0x00, 0x00, 1, 0, 0,    0, 0, 0, 0,    0, 0, 0, 0  /* destroy_pd p1 */
+    };
+    seq_unpack_ops(&rig->a, old, sizeof(old));
+    assert_prints(rig, &rig->a,
+                  "revoke root pio base=0x10 order=0 mask=0x7 scope=children place=own filter=p2\n"
+                  "destroy_pd root pd=p1\n");
+    memcpy(rig->bytes, old, sizeof(old));
+    rig->bytes[13] = 0x50; /* bit 108 */
+    rig->bytes[14] = 0x31;
+    rig->bytes[15] = 0x02;
+    rig->bytes[16 + 14] = 0x30; /* run= alone */
+    seq_unpack_ops(&rig->a, rig->bytes, sizeof(old));
+    assert_true(rig->a.op[0].point == 0x15 && rig->a.op[0].nested == 0x23 && rig->a.op[0].filter.value == 2);
+    assert_true(rig->a.op[1].point == 0 && rig->a.op[1].nested == 0);
+    for (uint32_t depth = 0; depth < 256; depth++) {
+        const uint8_t resume[SEQ_OP_BYTES] = {
+            [0] = SEQ_RESUME, [13] = 0x70, [14] = (uint8_t)(depth << 4), [15] = (uint8_t)(depth >> 4)};
+        seq_unpack_ops(&rig->a, resume, sizeof(resume));
+        assert_true(rig->a.op[0].code == SEQ_RESUME && rig->a.op[0].point == 7);
+        assert_in_range(rig->a.op[0].nested, SEQ_INNERMOST, SEQ_OUTERMOST);
+        assert_true(depth == 0 || depth > SEQ_OUTERMOST || rig->a.op[0].nested == depth);
+    }
 }
 
 static void too_many_operations_are_refused(void **state) {
@@ -863,7 +1019,7 @@ static void packing_is_bounded(void **state) {
 static void likely_ops_are_likely(void **state) {
     struct rig *rig = *state;
     const struct seq_geometry *geometry = &seq_geometry_real;
-    uint32_t codes[SEQ_CODES] = {0}, reused = 0, delegates = 0, ports = 0;
+    uint32_t codes[SEQ_CODES] = {0}, reused = 0, delegates = 0, ports = 0, suspended = 0;
     rig->a.geometry = geometry;
     for (int round = 0; round < 400; round++) {
         rig->a.cpus = round % 2 ? SEQ_CPUS : 1;
@@ -877,6 +1033,8 @@ static void likely_ops_are_likely(void **state) {
             const struct seq_op *op = &rig->a.op[i];
             uint64_t size = (uint64_t)1 << seq_space_log2(geometry, op->kind);
             codes[op->code]++;
+            suspended += op->point != 0;
+            assert_true(op->point <= 8 && op->nested <= 4);
             assert_true(round % 2 || seq_is_call(op->code));
             assert_in_range(op->cpu, 0, rig->a.cpus - 1);
             ports += op->kind == ABI_PIO && op->destination == op->base;
@@ -900,7 +1058,8 @@ static void likely_ops_are_likely(void **state) {
     }
     for (uint32_t code = 0; code < SEQ_OOM; code++)
         assert_true(codes[code] > 400 * OPS / 100);
-    assert_int_equal(codes[SEQ_OOM], 0);
+    assert_int_equal(codes[SEQ_OOM] + codes[SEQ_RESUME], 0);
+    assert_in_range(suspended, codes[SEQ_REVOKE] / 30, codes[SEQ_REVOKE] / 10);
     assert_true(ports > 400 * OPS / 20);
     assert_true(codes[SEQ_DELEGATE] > codes[SEQ_LOOKUP] * 4);
     assert_true(reused > delegates / 3);
@@ -981,7 +1140,7 @@ static void profiles_are_obeyed(void **state) {
             assert_true(rig->b.op[k].code != SEQ_OOM && rig->b.op[k].cpu < 3);
         }
     }
-    for (uint32_t operations = 1; operations < 1u << SEQ_CODES; operations++) {
+    for (uint32_t operations = 1; operations < 1u << SEQ_RESUME; operations++) {
         const struct seq_profile profile = {.operations = operations, .kinds = 1u << ABI_MEM};
         seq_generate(&rig->a, &rig->random, &profile, OPS);
         for (uint32_t i = 0; i < OPS; i++) {
@@ -1297,7 +1456,7 @@ static void generated_sequences_are_varied(void **state) {
     }
     uint32_t few = tally.ops / 1000;
     assert_true(tally.changed > tally.ops * 6 / 10);
-    for (uint32_t i = 0; i < SEQ_CODES; i++)
+    for (uint32_t i = 0; i < SEQ_RESUME; i++)
         assert_true(tally.code[i] > 4 * few);
     assert_true(tally.code[SEQ_LOOKUP] < tally.ops / 10);
     for (uint32_t i = 0; i < 3; i++) {
@@ -1866,6 +2025,10 @@ int main(void) {
         TEST(text_of_an_op_fits),
         TEST(headers_are_checked),
         TEST(operations_are_checked),
+        TEST(schedules_are_read),
+        TEST(indentation_is_checked),
+        TEST(blocks_end_where_they_should),
+        TEST(schedules_are_packed),
         TEST(too_many_operations_are_refused),
         TEST(any_text_is_safe),
         TEST(long_lines_are_safe),
