@@ -47,7 +47,7 @@ static void unbind(struct harness *harness, uint32_t id) {
     *kernel = RESCIND_NONE;
     if (id & ORACLE_OBJECT)
         return;
-    for (uint32_t i = 0; i < harness->depth; i++)
+    for (uint32_t i = 0; i < harness->nesting.depth; i++)
         harness->suspended[i].caller_died |= harness->suspended[i].step.call.caller == id;
     if (harness->id_of_name[harness->name_of[id]] == id)
         harness->id_of_name[harness->name_of[id]] = ORACLE_NONE;

@@ -378,8 +378,6 @@ enum harness_verdict perform(struct harness *harness, const struct seq_op *op, u
         remember_result(harness);
         notify(harness);
         return judge(harness);
-    case SEQ_RESUME: /* nothing is ever suspended here: schedules are ignored */
-        return skip(harness);
     default:
         step->is_call = true;
         if (caller == ORACLE_NONE || !can_call(harness, caller))
@@ -533,7 +531,8 @@ enum harness_verdict start(struct harness *harness, const struct seq *seq) {
     harness->failing = 0;
     harness->tick = 0;
     harness->index = 0;
-    harness->depth = 0;
+    harness->scheduled = false;
+    seq_nesting_begin(&harness->nesting, 0);
     oracle_reset(harness->oracle);
     bind_boot(harness);
     if (!harness_enter_target(harness, body_boot, harness))
@@ -573,13 +572,14 @@ static enum harness_verdict run_part(struct harness *harness, const struct seq *
 
 static enum harness_verdict run_operations(struct harness *harness, const struct seq *seq) {
     enum harness_verdict verdict = start(harness, seq);
-    harness->count = seq->count;
+    seq_nesting_begin(&harness->nesting, seq->count);
     for (uint32_t i = 0; i < seq->count && verdict == HARNESS_AGREE; i++) {
         verdict = close_blocks(harness, i);
         if (verdict != HARNESS_AGREE)
             break;
         harness->index = i;
         harness->outcome->executed++;
+        open_block(harness, &seq->op[i]);
         verdict = perform(harness, &seq->op[i], harness->id_of_name[seq->op[i].caller]);
     }
     if (verdict == HARNESS_AGREE)

@@ -144,7 +144,6 @@ struct suspended {
     struct harness_step step;
     uint32_t operation, number; /* the target's and the oracle's for it */
     uint32_t index;             /* in the sequence */
-    uint32_t end;               /* the first operation of the sequence that does not run meanwhile */
     bool in_progress;
     bool caller_died; /* its result is lost */
 };
@@ -188,9 +187,9 @@ struct harness {
     bool root_lost;      /* root's capability to itself is not what it was at boot */
     uint32_t past_count; /* operations in `past`, since the start of the sequence */
 
-    struct suspended suspended[SEQ_NESTING];
-    uint32_t depth; /* of them, those whose operations are being run */
-    uint32_t count; /* operations of the sequence */
+    struct seq_nesting nesting;
+    struct suspended suspended[SEQ_NESTING]; /* by block */
+    bool scheduled;                          /* the operation in progress has the innermost block */
 
     struct harness_step step; /* the operation in progress */
     uint64_t word[ABI_WORDS]; /* registers on return */
@@ -303,6 +302,8 @@ enum harness_verdict suspend(struct harness *harness, uint32_t operation);
 enum harness_verdict perform_resume(struct harness *harness);
 /* Before operation `index` of a sequence: what runs no further operations meanwhile goes on to its end. */
 enum harness_verdict close_blocks(struct harness *harness, uint32_t index);
+/* Opens the block of the operation that is to be performed, if it has one. */
+void open_block(struct harness *harness, const struct seq_op *op);
 /* Before another call: what is being dropped may be gone by now. */
 void catch_up(struct harness *harness);
 /* While something is in progress: judges the answer to a call, and makes harness->result that answer. */

@@ -71,18 +71,19 @@ void judge_between(struct harness *harness) {
 
 uint32_t stop_point(const struct harness *harness) {
     bool possible = harness->target->begin && harness->target->node_limit && harness->mode != HARNESS_LOG &&
-                    harness->mode != HARNESS_PROBE && !harness->teardown && harness->depth < SEQ_NESTING;
+                    harness->mode != HARNESS_PROBE && !harness->teardown && harness->scheduled;
     return possible ? harness->step.op->point : 0;
 }
 
-static uint32_t least(uint32_t a, uint32_t b) {
-    return a < b ? a : b;
+void open_block(struct harness *harness, const struct seq_op *op) {
+    harness->scheduled = seq_nesting_open(&harness->nesting, op, harness->index);
+    if (harness->scheduled)
+        harness->suspended[harness->nesting.depth - 1].in_progress = false;
 }
 
 enum harness_verdict suspend(struct harness *harness, uint32_t operation) {
     struct harness_step *step = &harness->step;
-    uint32_t outer = harness->depth ? harness->suspended[harness->depth - 1].end : harness->count;
-    struct suspended *suspended = &harness->suspended[harness->depth];
+    struct suspended *suspended = &harness->suspended[harness->nesting.depth - 1];
     step->point = harness->target->point(operation);
     remember_result(harness);
     harness->failing = 0;
@@ -100,10 +101,8 @@ enum harness_verdict suspend(struct harness *harness, uint32_t operation) {
         .operation = operation,
         .number = oracle_begin(harness->oracle, &step->call),
         .index = harness->index,
-        .end = least(outer, harness->index + 1 + step->op->nested),
         .in_progress = true,
     };
-    harness->depth++;
     harness->outcome->suspended++;
     return conclude(harness);
 }
@@ -170,7 +169,7 @@ static enum harness_verdict resume(struct harness *harness, struct suspended *su
 enum harness_verdict perform_resume(struct harness *harness) {
     const struct seq_op *op = harness->step.op;
     uint32_t left = op->nested, index = harness->index;
-    for (uint32_t i = harness->depth; i-- > 0;) {
+    for (uint32_t i = harness->nesting.depth; i-- > 0;) {
         struct suspended *suspended = &harness->suspended[i];
         if (suspended->in_progress && --left == 0) {
             enum harness_verdict verdict = resume(harness, suspended, op->point);
@@ -187,11 +186,11 @@ enum harness_verdict perform_resume(struct harness *harness) {
 
 enum harness_verdict close_blocks(struct harness *harness, uint32_t index) {
     enum harness_verdict verdict = HARNESS_AGREE;
-    while (harness->depth && harness->suspended[harness->depth - 1].end <= index && verdict == HARNESS_AGREE) {
-        struct suspended *suspended = &harness->suspended[harness->depth - 1];
+    uint32_t operation;
+    while (verdict == HARNESS_AGREE && seq_nesting_close(&harness->nesting, index, &operation)) {
+        struct suspended *suspended = &harness->suspended[harness->nesting.depth];
         if (suspended->in_progress)
             verdict = resume(harness, suspended, 0);
-        harness->depth--;
     }
     return verdict;
 }
