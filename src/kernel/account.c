@@ -1,6 +1,10 @@
 /* Reservation, heirs and deliberate failure; see account.h. */
 #include "account.h"
 
+#include "pd.h"
+
+enum { PIECE = 8 /* clients that get another payer in one step */ };
+
 uint64_t account_reserved;
 static uint64_t failing; /* that many objects from now, one is refused; 0: none */
 
@@ -62,6 +66,15 @@ bool account_reserve(const struct need *needs, unsigned count) {
     return true;
 }
 
+/* Moves what is in use, and as much quota. */
+static void move_used(struct account *from, struct account *to, uint64_t bytes) {
+    KASSERT(from->used >= bytes);
+    from->used -= bytes;
+    from->quota -= bytes;
+    to->used += bytes;
+    to->quota += bytes;
+}
+
 void account_move(struct account *from, struct account *to, uint64_t bytes) {
     KASSERT(account_free(from) >= bytes);
     from->quota -= bytes;
@@ -95,20 +108,24 @@ void account_detach(struct referent *client) {
     }
 }
 
-void account_inherit(struct pd *pd) {
+bool account_inherit(struct pd *pd) {
     struct pd *heir = pd->referent.payer;
     uint64_t objects = 0;
-    while (pd->clients) {
+    for (unsigned moved = 0; pd->clients && moved < PIECE; moved++) {
         KSTEP();
         struct referent *client = pd->clients;
         objects += client->plain;
         account_detach(client);
         account_attach(client, heir);
     }
-    KASSERT(pd->account.used == objects * sizeof(struct object));
+    move_used(&pd->account, &heir->account, objects * sizeof(struct object));
+    if (pd->clients) {
+        return false;
+    }
+    KASSERT(pd->account.used == PD_BYTES);
     heir->account.quota += pd->account.quota;
-    heir->account.used += pd->account.used;
     account_detach(&pd->referent);
+    return true;
 }
 
 void account_fail(uint32_t n) {

@@ -69,14 +69,15 @@ static inline uint64_t account_free(const struct account *account) {
 /* Moves free balance, which must be there. */
 void account_move(struct account *from, struct account *to, uint64_t bytes);
 
-/* The end of every operation: all that was reserved was taken. */
+/* The end of what may allocate in an operation: all that was reserved was taken. */
 void account_finish(void);
 
 /* Makes a PD the payer of another, or of an object; undoes that. */
 void account_attach(struct referent *client, struct pd *payer);
 void account_detach(struct referent *client);
-/* The payer of a dying PD, whose spaces are empty, gets its account and its clients. */
-void account_inherit(struct pd *pd);
+/* The payer of a dying PD, for which nothing but itself is charged any more, gets some of its clients, and after the last
+ * its account: true. */
+bool account_inherit(struct pd *pd);
 
 /* The n-th object (from 1) asked for before the next account_finish is refused; 0: none. */
 void account_fail(uint32_t n);

@@ -9,6 +9,7 @@
 #include "pd.h"
 #include "ptab.h"
 #include "tlb.h"
+#include "work.h"
 
 /* PHYS holds the frames below the kernel's own, in the largest aligned ranges, and all ports in one. */
 static void create_phys(void) {
@@ -30,6 +31,7 @@ void boot(void) {
     account_reset();
     pd_reset((uint64_t)GEO_QUOTA_PAGES * RESCIND_PAGE_BYTES);
     tlb_reset();
+    work_reset();
     cpu_reset(pd_root());
     create_phys();
     mapdb_create(&pd_root()->space[ABI_OBJ], ABI_ROOT_SELECTOR, 0, pd_index(pd_root()), ABI_OBJ_RIGHTS & ~ABI_DESTROY,

@@ -1,6 +1,8 @@
 /* grant: every piece of the source range moves, with what derives from it below it; rights are cut to the mask. */
 #include "account.h"
 #include "check.h"
+#include "cover.h"
+#include "index.h"
 #include "invoke.h"
 #include "mapdb.h"
 #include "ptab.h"
@@ -30,14 +32,47 @@ static bool reserve(const struct transfer *transfer) {
     return account_reserve(needs, sizeof needs / sizeof *needs);
 }
 
+/* Whether a node that would move is being taken by another operation. */
+static bool any_covered(const struct range *source) {
+    struct node *node = work_others() ? index_in(source->space, source->base, range_end(source)) : NULL;
+    while (node && node->base < range_end(source)) {
+        KSTEP();
+        if (rights_exist(source->space->kind, node->rights & source->mask) && cover_holds(node)) {
+            return true;
+        }
+        node = index_next(node);
+    }
+    return false;
+}
+
+/* At once: who grants is not preempted. */
+static void lower(struct node *node, unsigned mask) {
+    struct walk *walk = &work_running->walk;
+    mapdb_lower(walk, node, mask, 0);
+    while (walk->at.node) {
+        KSTEP();
+        mapdb_lower_step(walk);
+    }
+}
+
 enum abi_code invoke_grant(const struct range *source, struct space *destination, uint64_t base, uint64_t *moved) {
     struct transfer transfer = {.source = source, .destination = destination, .base = base};
+    if (any_covered(source)) {
+        return ABI_E_DEAD;
+    }
+    if (work_others()) {
+        work_help(destination->kind, false);
+    }
+    if (source->space->pd->referent.dying || destination->pd->referent.dying) {
+        return ABI_E_DEAD; /* of what others did just now */
+    }
     if (!transfer_check(&transfer)) {
         return ABI_E_OVERLAP;
     }
     if (!reserve(&transfer)) {
         return ABI_E_MEM;
     }
+    work_running->phase = WORK_CASCADE;
     struct piece next = transfer.first;
     for (bool more = transfer.pieces > 0; more;) {
         KSTEP();
@@ -45,7 +80,7 @@ enum abi_code invoke_grant(const struct range *source, struct space *destination
         more = transfer_next(&transfer, &next);
         uint64_t resource = piece.node->resource + (piece.base - piece.node->base);
         struct node *node = mapdb_cut(piece.node, resource, piece.order, &source->space->pd->account);
-        mapdb_lower(node, ~source->mask); /* removes no later piece: that has rights of the mask */
+        lower(node, ~source->mask); /* removes no later piece: that has rights of the mask */
         mapdb_move(node, destination, transfer_target(&transfer, &piece));
         *moved += UINT64_C(1) << piece.order;
     }

@@ -1,7 +1,7 @@
 /*
  * The operations after decoding. Each first finds out whether it can succeed, changing nothing, and then cannot fail
  * (semantics, section 2). Arguments were checked by the decoder: ranges lie in their spaces and are aligned, masks are
- * defined, capabilities give the rights needed. The entry reaps and settles after each operation.
+ * defined, capabilities give the rights needed. What comes after each operation is said in work.h.
  */
 #ifndef RESCIND_INVOKE_H
 #define RESCIND_INVOKE_H
@@ -28,6 +28,7 @@ struct revoke {
     enum abi_scope scope;
     const struct pd *filter; /* of the descendants only those in this PD; NULL: all */
     struct account *payer;   /* the caller's: pays for what is cut, in any space */
+    const struct pd *caller; /* until it is decided */
 };
 
 /* pages: quota of the new PD, any number. */
@@ -37,6 +38,7 @@ enum abi_code invoke_create_object(struct space *caller, uint64_t selector, stru
 enum abi_code invoke_delegate(const struct range *source, struct space *destination, uint64_t base, uint64_t *mapped);
 /* The source lies in the caller's space. *moved: units moved. */
 enum abi_code invoke_grant(const struct range *source, struct space *destination, uint64_t base, uint64_t *moved);
+/* OK: decided, and to be done by steps (work.h). */
 enum abi_code invoke_revoke(const struct revoke *revoke);
 /* pages: any number. */
 enum abi_code invoke_move_quota(struct pd *from, struct pd *to, uint64_t pages);

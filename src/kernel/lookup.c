@@ -19,7 +19,7 @@ static bool uniform(const struct space *space, uint64_t base, unsigned order, co
 
 uint64_t invoke_lookup(const struct space *space, uint64_t unit) {
     const struct node *node = index_covering(space, unit);
-    if (!node) {
+    if (!node || !node->rights) {
         return 0;
     }
     unsigned order = node->order;

@@ -3,17 +3,28 @@
 
 #include "account.h"
 #include "check.h"
+#include "cover.h"
 #include "index.h"
 #include "kmem.h"
 #include "pd.h"
 #include "ptab.h"
 #include "tlb.h"
 
+enum { PIECE = 8 /* nodes moved or freed, or looked at, in one step */ };
+
 struct node mapdb_nodes[GEO_NODES];
 POOL(nodes, mapdb_nodes);
 _Static_assert(sizeof(struct node) >= GEO_NODE_BYTES, "more nodes can be paid for than the pool has");
 static uint32_t charged_nodes;
 static struct node *uncoalesced; /* nodes that may have a buddy to coalesce with */
+static struct {
+    struct node *node, *buddy; /* node NULL: none */
+} absorbing;               /* half done */
+static struct {
+    struct node *first, *last;
+    uint64_t in, out; /* nodes that ever were */
+} retired;            /* in the order in which they were unlinked */
+static struct history history[GEO_NODES];
 
 static void range_stored(const struct node *node) {
     arch_node_stored(mapdb_index(node), RESCIND_NODE_RANGE);
@@ -47,7 +58,7 @@ static void unmap(struct space *space, uint64_t base, unsigned order) {
     if (space->kind == ABI_MEM) {
         uint32_t released = ptab_unmap(space->pd->root_table, base, order);
         tlb_note(space->pd, base, order, ptab_leaf_order(order));
-        account_give(&space->pd->account, (uint64_t)released * PTAB_TABLE_BYTES);
+        ptab_owe(&space->pd->account, released);
     } else if (space->kind == ABI_PIO) {
         ports_deny(pd_index(space->pd), base, order);
     }
@@ -137,6 +148,9 @@ void mapdb_reset(void) {
     pool_reset(&nodes);
     charged_nodes = 0;
     uncoalesced = NULL;
+    absorbing.node = NULL;
+    retired.first = retired.last = NULL;
+    retired.in = retired.out = 0;
 }
 
 uint32_t mapdb_charged(void) {
@@ -144,7 +158,11 @@ uint32_t mapdb_charged(void) {
 }
 
 const struct node *mapdb_by_index(uint32_t index) {
-    return pool_in_use(&nodes, index) ? &mapdb_nodes[index] : NULL;
+    return pool_in_use(&nodes, index) && !mapdb_nodes[index].retired ? &mapdb_nodes[index] : NULL;
+}
+
+struct history *mapdb_history(const struct node *node) {
+    return &history[mapdb_index(node)];
 }
 
 /* A node in the index and below the parent, without hardware form; if charged, reserved by `payer`. */
@@ -159,6 +177,7 @@ static struct node *new_node(struct space *space, uint64_t base, unsigned order,
         .rights = (uint8_t)rights,
         .charged = charged,
     };
+    *mapdb_history(node) = (struct history){.born = work_now};
     if (charged) {
         charged_nodes++;
         account_take(payer, account_of(node), sizeof *node);
@@ -172,21 +191,55 @@ static struct node *new_node(struct space *space, uint64_t base, unsigned order,
     return node;
 }
 
-/* The node is gone; its hardware form and its children are already someone else's, or gone. */
+static void retire(struct node *node) {
+    node->retired = true;
+    node->next_listed = NULL;
+    if (retired.in == retired.out) {
+        retired.first = node;
+    } else {
+        retired.last->next_listed = node;
+    }
+    retired.last = node;
+    retired.in++;
+}
+
+/* The node is gone; its hardware form and its children are already someone else's, or gone. Its memory is not yet free.
+ */
 static void free_node(struct node *node) {
     KASSERT(!node->first_child);
+    work_forget_node(node);
     if (node->listed && node->space->kind != ABI_OBJ) {
         list_remove(&uncoalesced, node);
     }
     range_stored(node);
     index_remove(node->space, node);
     unlink_child(node);
+    retire(node);
+}
+
+static void reclaim(struct node *node) {
     if (node->charged) {
         KASSERT(charged_nodes > 0);
         charged_nodes--;
         account_give(account_of(node), sizeof *node);
     }
     pool_give(&nodes, mapdb_index(node));
+}
+
+uint64_t mapdb_retired(void) {
+    return retired.in;
+}
+
+bool mapdb_reclaim(uint64_t mark) {
+    uint64_t before = retired.out;
+    while (retired.out < mark && retired.out < before + PIECE) {
+        KSTEP();
+        struct node *node = retired.first;
+        retired.first = node->next_listed;
+        retired.out++;
+        reclaim(node);
+    }
+    return retired.out > before;
 }
 
 struct node *mapdb_create(struct space *space, uint64_t base, unsigned order, uint64_t resource, unsigned rights,
@@ -206,38 +259,38 @@ struct node *mapdb_create(struct space *space, uint64_t base, unsigned order, ui
     return node;
 }
 
-static void remove_leaf(struct node *node) {
+/* Takes all rights of a node without children. It stays linked, so that nothing else comes to be in its place. */
+static enum point take(struct node *node) {
+    uint64_t tables = ptab_retired();
+    if (node->space->kind != ABI_OBJ) {
+        unmap(node->space, node->base, node->order);
+    }
+    node->rights = 0;
+    range_stored(node);
+    return ptab_retired() == tables ? POINT_TAKEN : POINT_TABLES;
+}
+
+/* One step of removing a node without children. */
+static enum point remove_leaf(struct node *node) {
+    if (node->rights) {
+        return take(node);
+    }
     if (node->space->kind == ABI_OBJ) {
         struct referent *named = pd_named(node->resource);
         list_remove(&named->capabilities, node);
         pd_release(named);
-    } else {
-        unmap(node->space, node->base, node->order);
     }
     free_node(node);
+    return POINT_UNLINKED;
 }
 
-void mapdb_remove_subtree(struct node *top) {
-    for (struct node *node = top;;) {
-        KSTEP();
-        if (node->first_child) {
-            node = node->first_child;
-            continue;
-        }
-        struct node *parent = node->parent;
-        bool last = node == top;
-        remove_leaf(node);
-        if (last) {
-            return;
-        }
-        node = parent;
-    }
-}
-
-void mapdb_drop(struct node *node) {
+enum point mapdb_drop(struct node *node) {
     struct node *parent = node->parent;
-    while (node->first_child) {
+    for (unsigned moved = 0; node->first_child; moved++) {
         KSTEP();
+        if (moved == PIECE) {
+            return POINT_CHILDREN;
+        }
         struct node *child = node->first_child;
         unlink_child(child);
         if (parent) {
@@ -250,7 +303,7 @@ void mapdb_drop(struct node *node) {
             range_stored(child);
         }
     }
-    remove_leaf(node);
+    return remove_leaf(node);
 }
 
 void mapdb_move(struct node *node, struct space *space, uint64_t base) {
@@ -259,6 +312,7 @@ void mapdb_move(struct node *node, struct space *space, uint64_t base) {
     index_remove(from, node);
     node->space = space;
     node->base = base;
+    mapdb_history(node)->born = work_now;
     index_insert(space, node);
     range_stored(node);
     map(node); /* before unmap: a table that both places need stays */
@@ -270,26 +324,49 @@ void mapdb_move(struct node *node, struct space *space, uint64_t base) {
     touch(node);
 }
 
-void mapdb_lower(struct node *top, unsigned mask) {
-    for (struct node *node = top; node;) {
-        unsigned rights = node->rights & ~mask;
-        if (rights == node->rights) {
-            node = mapdb_next(top, node, true);
-        } else if (rights_exist(node->space->kind, rights)) {
-            node->rights = (uint8_t)rights;
-            range_stored(node);
-            if (has_tables(node)) {
-                ptab_protect(node->space->pd->root_table, node->base, node->order, rights);
-                tlb_note(node->space->pd, node->base, node->order, ptab_leaf_order(node->order));
-            }
-            touch(node);
-            node = mapdb_next(top, node, false);
-        } else {
-            struct node *next = mapdb_next(top, node, true);
-            mapdb_remove_subtree(node);
-            node = next;
+void mapdb_lower(struct walk *walk, struct node *top, unsigned mask, uint32_t lost) {
+    *walk = (struct walk){.mask = mask, .lost = lost};
+    cursor_start(&walk->at, top);
+}
+
+/* Looks at the node at which a walk stands, and goes on. */
+static enum point lower_node(struct walk *walk) {
+    struct node *node = walk->at.node;
+    unsigned rights = node->rights & ~walk->mask;
+    if (!rights_exist(node->space->kind, rights)) {
+        if (!node->first_child) {
+            return remove_leaf(node); /* which makes the walk go on */
         }
+        cursor_into(&walk->at);
+        walk->at.up = false;
+    } else if (walk->at.up || rights == node->rights) {
+        cursor_past(&walk->at);
+    } else {
+        node->rights = (uint8_t)rights;
+        range_stored(node);
+        cover_note_lost(node, walk->lost);
+        if (has_tables(node)) {
+            ptab_protect(node->space->pd->root_table, node->base, node->order, rights);
+            tlb_note(node->space->pd, node->base, node->order, ptab_leaf_order(node->order));
+        }
+        touch(node);
+        cursor_into(&walk->at);
+        return POINT_LOWERED;
     }
+    return POINT_NONE;
+}
+
+enum point mapdb_lower_step(struct walk *walk) {
+    enum point point = POINT_WALK;
+    for (unsigned looked = 0; walk->at.node && looked < PIECE; looked++) {
+        KSTEP();
+        point = lower_node(walk);
+        if (point != POINT_NONE) {
+            return point;
+        }
+        point = POINT_WALK;
+    }
+    return point;
 }
 
 /* ---- division ---- */
@@ -319,6 +396,7 @@ static void halve_node(struct node *node, struct node *twin_parent, struct accou
     range_stored(node);
     struct node *twin = new_node(node->space, node->base + node_size(node), node->order,
                                  node->resource + node_size(node), node->rights, twin_parent, node->charged, payer);
+    *mapdb_history(twin) = *mapdb_history(node);
     node->twin = twin;
     for (struct node *child = node->first_child; child;) {
         KSTEP();
@@ -368,10 +446,13 @@ static struct node *buddy_of(const struct node *node) {
     return fits ? buddy : NULL;
 }
 
-/* The buddy becomes part of the node. */
-static void absorb(struct node *node, struct node *buddy) {
-    while (buddy->first_child) {
+/* The buddy becomes part of the node. False: it is not yet, and the next step is the same. */
+static bool absorb(struct node *node, struct node *buddy) {
+    for (unsigned moved = 0; buddy->first_child; moved++) {
         KSTEP();
+        if (moved == PIECE) {
+            return false;
+        }
         struct node *child = buddy->first_child;
         unlink_child(child);
         link_child(node, child);
@@ -381,6 +462,7 @@ static void absorb(struct node *node, struct node *buddy) {
     }
     uint64_t base = node->base & ~node_size(node);
     uint64_t resource = node->resource & ~node_size(node);
+    mapdb_history(node)->lost |= mapdb_history(buddy)->lost;
     free_node(buddy);
     node->base = base;
     node->resource = resource;
@@ -389,17 +471,48 @@ static void absorb(struct node *node, struct node *buddy) {
     if (has_tables(node) && ptab_is_large_leaf(node->order)) {
         ptab_join(node->space->pd->root_table, node->base, node->order);
         tlb_note(node->space->pd, node->base, node->order, node->order - GEO_LEVEL_BITS);
-        account_give(account_of(node), PTAB_TABLE_BYTES);
+        ptab_owe(account_of(node), 1);
     }
+    return true;
 }
 
-void mapdb_settle(void) {
-    while (uncoalesced) {
+/* Begins with the next node that may have a buddy; false: there is none. */
+static bool take_uncoalesced(void) {
+    struct node *node = uncoalesced;
+    if (!node) {
+        return false;
+    }
+    list_remove(&uncoalesced, node);
+    absorbing.node = node;
+    absorbing.buddy = buddy_of(node);
+    return true;
+}
+
+enum point mapdb_settle(void) {
+    for (unsigned looked = 0; looked < PIECE && (absorbing.node || take_uncoalesced()); looked++) {
         KSTEP();
-        struct node *node = uncoalesced;
-        list_remove(&uncoalesced, node);
-        for (struct node *buddy = buddy_of(node); buddy; buddy = buddy_of(node)) {
-            absorb(node, buddy);
+        if (!absorbing.buddy) {
+            absorbing.node = NULL;
+            continue;
         }
+        if (absorb(absorbing.node, absorbing.buddy)) {
+            absorbing.buddy = buddy_of(absorbing.node);
+        }
+        return POINT_JOINED;
+    }
+    return mapdb_settled() ? POINT_NONE : POINT_WALK;
+}
+
+bool mapdb_settled(void) {
+    return !absorbing.node && !uncoalesced;
+}
+
+void mapdb_complete(void) {
+    if (absorbing.node) {
+        while (absorbing.buddy && !absorb(absorbing.node, absorbing.buddy)) {
+            KSTEP();
+        }
+        touch(absorbing.node);
+        absorbing.node = NULL;
     }
 }

@@ -10,6 +10,14 @@
 #define RESCIND_MAPDB_H
 
 #include "space.h"
+#include "work.h"
+
+/* When a node was made, or last moved to another space; which operations (a bit each) took rights from it, and when the
+ * last of these was in progress. Kept for those that are in progress. */
+struct history {
+    uint64_t born;
+    uint64_t lost_at : 48, lost : 16;
+};
 
 void mapdb_reset(void);
 
@@ -24,6 +32,7 @@ static inline uint32_t mapdb_index(const struct node *node) {
     return (uint32_t)(node - mapdb_nodes);
 }
 const struct node *mapdb_by_index(uint32_t index);
+struct history *mapdb_history(const struct node *node);
 
 /* A new mapping; its units must be free. parent NULL: a root mapping. If charged, the PD's account reserved it and the
  * tables that it needs. */
@@ -41,17 +50,24 @@ struct node *mapdb_cut(struct node *node, uint64_t resource, unsigned order, str
  * needed, and, if it is another one and the node is charged, the node. */
 void mapdb_move(struct node *node, struct space *space, uint64_t base);
 
-/* Takes rights from a node and its descendants; those left without existence are removed. */
-void mapdb_lower(struct node *top, unsigned mask);
+/* Begins to take rights from a node and its descendants; those left without existence are removed, from the leaves up. */
+void mapdb_lower(struct walk *walk, struct node *top, unsigned mask, uint32_t lost);
+/* One step of that, while walk->at.node is not NULL. */
+enum point mapdb_lower_step(struct walk *walk);
 
-/* Removes a node and all its descendants. */
-void mapdb_remove_subtree(struct node *top);
+/* One step of removing a node alone; its children become its parent's, or root mappings. */
+enum point mapdb_drop(struct node *node);
 
-/* Removes a node alone; its children become its parent's, or root mappings. */
-void mapdb_drop(struct node *node);
+/* One step of restoring the canonical form after any of the above; POINT_NONE: it is. */
+enum point mapdb_settle(void);
+bool mapdb_settled(void);
+/* Completes what is half done of that. */
+void mapdb_complete(void);
 
-/* Restores the canonical form after any of the above; the last step of every operation. */
-void mapdb_settle(void);
+/* Nodes that were ever unlinked. Frees some of the first `mark` of them that are not free yet; false: there are none.
+ */
+uint64_t mapdb_retired(void);
+bool mapdb_reclaim(uint64_t mark);
 
 /* The next node of the subtree below `top` in preorder, without descending below `node` if `skip`; NULL at the end. */
 struct node *mapdb_next(const struct node *top, struct node *node, bool skip);

@@ -5,15 +5,14 @@
 #include "check.h"
 #include "cpu.h"
 #include "kmem.h"
-#include "mapdb.h"
 #include "object.h"
 #include "tlb.h"
+#include "work.h"
 
 static struct pd pd_memory[GEO_PDS];
 POOL(pds, pd_memory);
 struct pd phys;
 static struct pd *root;
-static struct referent *dying;
 
 static void init(struct pd *pd) {
     *pd = (struct pd){0};
@@ -35,7 +34,6 @@ static struct pd *new_pd(void) {
 void pd_reset(uint64_t quota) {
     pool_reset(&pds);
     ports_reset();
-    dying = NULL;
     init(&phys);
     root = new_pd();
     root->account = (struct account){.quota = quota, .used = PD_BYTES};
@@ -66,44 +64,37 @@ void pd_doom(struct referent *referent) {
     KASSERT(referent != &root->referent);
     if (!referent->dying) {
         referent->dying = true;
-        referent->next_dying = dying;
-        dying = referent;
+        referent->next_dying = work_running->dying;
+        work_running->dying = referent;
     }
 }
 
-static void destroy(struct pd *pd) {
+struct node *pd_doomed_node(const struct pd *pd) {
     for (unsigned kind = 0; kind < ABI_KINDS; kind++) {
-        while (pd->space[kind].tree_root) {
-            KSTEP();
-            mapdb_remove_subtree(pd->space[kind].tree_root);
+        if (pd->space[kind].tree_root) {
+            return pd->space[kind].tree_root;
         }
     }
-    while (pd->referent.capabilities) {
-        KSTEP();
-        mapdb_remove_subtree(pd->referent.capabilities);
-    }
+    return pd->referent.capabilities;
+}
+
+void pd_stop(struct pd *pd) {
     KASSERT(pd->referent.references == 0);
     cpu_forget(pd);
     tlb_forget(pd);
-    ptab_destroy_root(pd->root_table);
-    ports_destroy(pd_index(pd));
-    account_give(&pd->account, PD_BYTES);
-    account_inherit(pd);
-    arch_pd_changed(pd_index(pd));
-    pool_give(&pds, pd_index(pd));
 }
 
-void pd_reap(void) {
-    while (dying) {
-        KSTEP();
-        struct referent *referent = dying;
-        dying = referent->next_dying;
-        if (referent->plain) {
-            object_destroy((struct object *)referent);
-        } else {
-            destroy((struct pd *)referent);
-        }
+bool pd_bury(struct pd *pd) {
+    if (!account_inherit(pd)) {
+        return false;
     }
+    work_forget_pd(pd);
+    cpu_forget(pd); /* one may have begun to run it again; it could reach nothing */
+    ptab_destroy_root(pd->root_table);
+    ports_destroy(pd_index(pd));
+    arch_pd_changed(pd_index(pd));
+    pool_give(&pds, pd_index(pd));
+    return true;
 }
 
 struct referent *pd_named(uint64_t resource) {

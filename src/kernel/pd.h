@@ -1,8 +1,9 @@
 /*
  * Protection domains: their table, birth, references and death.
  *
- * A PD or plain object lives while a capability to it exists; root lives for ever. Death is deferred to pd_reap, the
- * end of the operation, and cascades by a list, not by recursion (semantics, section 2, "Destroy").
+ * A PD or plain object lives while a capability to it exists; root lives for ever. Death is deferred until the
+ * operation's own effect is complete, and cascades by a list, not by recursion (semantics, section 2, "Destroy"). A PD
+ * is first emptied, then stopped; it is buried when all that it pays for is free.
  */
 #ifndef RESCIND_PD_H
 #define RESCIND_PD_H
@@ -26,10 +27,14 @@ struct pd *pd_create(struct pd *payer, uint64_t quota);
 
 /* A capability to it was removed. */
 void pd_release(struct referent *referent);
-/* It dies at the next pd_reap, whatever capabilities it has. */
+/* It dies of the operation that is executing, whatever capabilities it has; if not of another already. */
 void pd_doom(struct referent *referent);
-/* Destroys everything that is to die, and what dies of that. */
-void pd_reap(void);
+/* A node in a dying PD's spaces or that names it, to be removed with all below it; NULL: there is none. */
+struct node *pd_doomed_node(const struct pd *pd);
+/* There is none: no CPU runs it or remembers anything of it. */
+void pd_stop(struct pd *pd);
+/* One step of giving a stopped PD's account to its heir, and then its memory; true: it is gone. */
+bool pd_bury(struct pd *pd);
 
 /* What the resource of a capability names; it must be alive. */
 struct referent *pd_named(uint64_t resource);

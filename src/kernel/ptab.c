@@ -1,18 +1,28 @@
 /* x86-64 page tables of either geometry; see ptab.h. */
 #include "ptab.h"
 
+#include "account.h"
 #include "arch/x86_64/pte.h"
 #include "check.h"
 #include "geometry.h"
 #include "kmem.h"
 
-enum { ENTRIES = 1 << GEO_LEVEL_BITS, ROOT_LEVEL = GEO_LEVELS - 1 };
+enum {
+    ENTRIES = 1 << GEO_LEVEL_BITS,
+    ROOT_LEVEL = GEO_LEVELS - 1,
+    PIECE = 8, /* tables freed in one step */
+};
 
 struct table table_memory[GEO_TABLES];
 POOL(tables, table_memory);
 static uint16_t entries_used[GEO_TABLES];
-static uint32_t limbo[GEO_TABLES]; /* released in this operation */
-static uint32_t limbo_count;
+/* Tables that are no longer linked and not yet free, and who pays for them: a ring, in the order in which they were
+ * released; tables that ever came in and went out. */
+static struct {
+    uint32_t index;
+    struct account *payer;
+} limbo[GEO_TABLES];
+static uint64_t limbo_in, limbo_out;
 
 /* The tables on the way to a unit, from the root down to some level. */
 struct path {
@@ -60,8 +70,13 @@ static struct table *new_table(void) {
 
 /* The table is no longer linked, but a CPU may still walk it. */
 static void free_table(const struct table *table) {
-    KASSERT(limbo_count < GEO_TABLES);
-    limbo[limbo_count++] = table_index(table);
+    KASSERT(limbo_in - limbo_out < GEO_TABLES);
+    limbo[limbo_in++ % GEO_TABLES].index = table_index(table);
+}
+
+static void reclaim(uint32_t index) {
+    arch_table_freed((GEO_TABLE_FRAME + (uint64_t)index) << PTE_FRAME_SHIFT);
+    pool_give(&tables, index);
 }
 
 static void store(struct table *table, unsigned index, uint64_t value) {
@@ -114,16 +129,29 @@ static uint32_t prune(struct path *path, uint64_t unit, unsigned level) {
 
 void ptab_reset(void) {
     pool_reset(&tables);
-    limbo_count = 0;
+    limbo_in = 0;
+    limbo_out = 0;
 }
 
-void ptab_release(void) {
-    while (limbo_count > 0) {
-        KSTEP();
-        uint32_t index = limbo[--limbo_count];
-        arch_table_freed((GEO_TABLE_FRAME + (uint64_t)index) << PTE_FRAME_SHIFT);
-        pool_give(&tables, index);
+void ptab_owe(struct account *payer, uint32_t count) {
+    for (uint64_t i = limbo_in - count; i < limbo_in; i++) {
+        limbo[i % GEO_TABLES].payer = payer;
     }
+}
+
+uint64_t ptab_retired(void) {
+    return limbo_in;
+}
+
+bool ptab_release(uint64_t mark) {
+    uint64_t before = limbo_out;
+    while (limbo_out < mark && limbo_out < before + PIECE) {
+        KSTEP();
+        uint64_t first = limbo_out++ % GEO_TABLES;
+        reclaim(limbo[first].index);
+        account_give(limbo[first].payer, PTAB_TABLE_BYTES);
+    }
+    return limbo_out > before;
 }
 
 uint32_t ptab_missing(const uint64_t *root, uint64_t base, unsigned order, uint64_t mapped) {
@@ -151,7 +179,7 @@ uint64_t *ptab_create_root(void) {
 void ptab_destroy_root(uint64_t *root) {
     struct table *table = (struct table *)(void *)root;
     KASSERT(entries_used[table_index(table)] == 0);
-    free_table(table);
+    reclaim(table_index(table));
 }
 
 uint32_t ptab_map(uint64_t *root, uint64_t base, unsigned order, uint64_t frame, unsigned rights) {

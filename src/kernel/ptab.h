@@ -14,6 +14,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct account;
+
 struct table {
     uint64_t entry[1 << GEO_LEVEL_BITS];
 };
@@ -25,12 +27,16 @@ void ptab_reset(void);
 /* The tables that `ptab_map` of that range would make after all of those that hold units below `mapped` were made. */
 uint32_t ptab_missing(const uint64_t *root, uint64_t base, unsigned order, uint64_t mapped);
 
-/* Tables released since the last call are free from now on: no CPU may walk them any more. */
-void ptab_release(void);
+/* Tables that were ever released, and are no longer linked. Frees some of the first `mark` of them that are not free
+ * yet, which no CPU may walk any more; false: there are none. */
+uint64_t ptab_retired(void);
+bool ptab_release(uint64_t mark);
+/* The account that gets the memory of the last `count` that were released. */
+void ptab_owe(struct account *payer, uint32_t count);
 
 /* A root table without units. */
 uint64_t *ptab_create_root(void);
-/* Releases a root table without entries. */
+/* Frees a root table without entries, which no CPU uses. */
 void ptab_destroy_root(uint64_t *root);
 
 /* Maps a range of which nothing is mapped. Rights include ABI_R. Returns the tables made. */

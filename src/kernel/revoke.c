@@ -1,27 +1,25 @@
 /*
  * revoke: finds the nodes that lose rights (targets), as blocks of resources; first reserves what cutting them takes,
- * if any is to be cut, then cuts and lowers them.
+ * if any is to be cut, then cuts them. That is decided at once; then it lowers them, step by step.
  */
 #include "account.h"
 #include "check.h"
+#include "cover.h"
 #include "index.h"
 #include "invoke.h"
 #include "mapdb.h"
 #include "pd.h"
 #include "ptab.h"
+#include "revoke.h"
+#include "work.h"
 
-/* A block of a node's resources. */
-struct block {
-    struct node *node;
-    uint64_t resource;
-    unsigned order;
-};
+enum { PIECE = 8 /* nodes looked at in one step */ };
 
 struct cut_need {
     uint32_t nodes, tables;
 };
 
-/* What is done with each target; may remove or divide it and its descendants. */
+/* What is done with each target; may divide it and its descendants. */
 typedef void visitor(const struct revoke *revoke, const struct block *target, struct cut_need *need);
 
 /* The part of a node that lies in a block of its ancestor's resources. */
@@ -53,24 +51,24 @@ static void visit_descendants(const struct revoke *revoke, const struct block *b
     }
 }
 
-/* `node`: the first of the range, or NULL. */
+/* The part of a node of the range's space that lies in the range. */
+static struct block block_of(const struct range *range, struct node *node) {
+    bool inside = node->order <= range->order;
+    uint64_t base = inside ? node->base : range->base;
+    return (struct block){
+        .node = node,
+        .resource = node->resource + (base - node->base),
+        .order = inside ? node->order : range->order,
+    };
+}
+
+/* `node`: one that holds the whole range, and more. */
 static void visit_targets(const struct revoke *revoke, struct node *node, visitor *visit, struct cut_need *need) {
-    const struct range *range = &revoke->range;
-    while (node) {
-        KSTEP();
-        bool inside = node->order <= range->order;
-        uint64_t base = inside ? node->base : range->base;
-        const struct block block = {
-            .node = node,
-            .resource = node->resource + (base - node->base),
-            .order = inside ? node->order : range->order,
-        };
-        if (revoke->scope == ABI_CHILDREN) {
-            visit_descendants(revoke, &block, visit, need);
-        } else {
-            visit(revoke, &block, need);
-        }
-        node = index_in(range->space, base + (UINT64_C(1) << block.order), range_end(range));
+    const struct block block = block_of(&revoke->range, node);
+    if (revoke->scope == ABI_CHILDREN) {
+        visit_descendants(revoke, &block, visit, need);
+    } else {
+        visit(revoke, &block, need);
     }
 }
 
@@ -84,16 +82,10 @@ static void count(const struct revoke *revoke, const struct block *target, struc
     }
 }
 
-static void apply(const struct revoke *revoke, const struct block *target, struct cut_need *need) {
+static void cut(const struct revoke *revoke, const struct block *target, struct cut_need *need) {
     (void)need;
-    if (!changes(revoke, target->node)) {
-        return;
-    }
-    struct node *node = mapdb_cut(target->node, target->resource, target->order, revoke->payer);
-    if (revoke->scope == ABI_DROP) {
-        mapdb_drop(node);
-    } else {
-        mapdb_lower(node, revoke->range.mask);
+    if (changes(revoke, target->node)) {
+        mapdb_cut(target->node, target->resource, target->order, revoke->payer);
     }
 }
 
@@ -107,14 +99,129 @@ static bool reserve(const struct revoke *revoke, struct node *first) {
     return account_reserve(needs, 2);
 }
 
-enum abi_code invoke_revoke(const struct revoke *revoke) {
-    const struct range *range = &revoke->range;
-    struct cut_need unused = {0};
+/* Whether it leaves nodes with some of their rights. */
+static bool only_lowers(const struct revoke *revoke) {
+    unsigned kind = revoke->range.space->kind;
+    unsigned kept = kind == ABI_MEM ? ABI_R : kind == ABI_OBJ ? ABI_OBJ_RIGHTS : 0;
+    return (revoke->range.mask & kept) != kept;
+}
+
+/* Whether a node in the range is being taken by another operation. */
+static bool any_covered(const struct range *range) {
+    struct node *node = work_others() ? index_in(range->space, range->base, range_end(range)) : NULL;
+    while (node && node->base < range_end(range)) {
+        KSTEP();
+        if (cover_holds(node)) {
+            return true;
+        }
+        node = index_next(node);
+    }
+    return false;
+}
+
+/* A node that lies in the range is not cut, nor is what derives from it, which is no larger. */
+static struct node *to_be_cut(const struct range *range) {
     struct node *first = index_in(range->space, range->base, range_end(range));
-    /* A node that lies in the range is not cut, nor is what derives from it, which is no larger. */
-    if (first && first->order > range->order && !reserve(revoke, first)) {
+    return first && first->order > range->order ? first : NULL;
+}
+
+/* Brings others so far that what this one does with nodes is none of their business; false: the caller, or the PD in
+ * whose space it is, died of that. */
+static bool make_way(const struct revoke *revoke) {
+    const struct range *range = &revoke->range;
+    bool restructures = revoke->scope == ABI_DROP || to_be_cut(range);
+    if (work_others() && (restructures || only_lowers(revoke))) {
+        work_help(range->space->kind, !restructures);
+    }
+    return !revoke->caller->referent.dying && !range->space->pd->referent.dying;
+}
+
+enum abi_code invoke_revoke(const struct revoke *revoke) {
+    struct cut_need unused = {0};
+    if ((revoke->scope == ABI_DROP && any_covered(&revoke->range)) || !make_way(revoke)) {
+        return ABI_E_DEAD;
+    }
+    struct node *first = to_be_cut(&revoke->range);
+    if (first && !reserve(revoke, first)) {
         return ABI_E_MEM;
     }
-    visit_targets(revoke, first, apply, &unused);
+    if (first) {
+        visit_targets(revoke, first, cut, &unused);
+    }
+    work_running->revoke = *revoke;
+    work_running->position = revoke->range.base;
+    work_running->preemptible = true;
+    work_running->lowers = only_lowers(revoke);
+    work_running->phase = revoke->scope == ABI_DROP ? WORK_DROP : WORK_REVOKE;
     return ABI_OK;
+}
+
+/* What appeared since the operation began is none of its business. */
+static bool was_there(const struct work *work, const struct node *node) {
+    return mapdb_history(node)->born < work->start;
+}
+
+/* Looks at the node at which the search among the descendants of a unit that keeps its rights stands. */
+static void search(struct work *work) {
+    struct cursor *at = &work->search;
+    struct node *node = at->node;
+    if (at->up) {
+        cursor_past(at);
+        return;
+    }
+    if (node == at->top) {
+        cursor_into(at);
+        return;
+    }
+    bool met = was_there(work, node) && meets(node, &work->block);
+    bool hit = met && (!work->revoke.filter || node->space->pd == work->revoke.filter);
+    if (hit || !met) {
+        cursor_past(at);
+    } else {
+        cursor_into(at);
+    }
+    if (hit && changes(&work->revoke, node)) {
+        mapdb_lower(&work->walk, node, work->revoke.range.mask, UINT32_C(1) << work_index(work));
+    }
+}
+
+/* Goes on to the next node in the range; false: there is none. */
+static bool next_in_range(struct work *work) {
+    const struct range *range = &work->revoke.range;
+    struct node *node = range->space ? index_in(range->space, work->position, range_end(range)) : NULL;
+    if (!node) {
+        return false;
+    }
+    work->block = block_of(range, node);
+    work->position = node->base + node_size(node);
+    if (!was_there(work, node)) {
+        return true;
+    }
+    if (work->revoke.scope == ABI_CHILDREN) {
+        cursor_start(&work->search, node);
+    } else if (changes(&work->revoke, node)) {
+        mapdb_lower(&work->walk, node, range->mask, UINT32_C(1) << work_index(work));
+    }
+    return true;
+}
+
+enum point revoke_step(struct work *work) {
+    for (unsigned looked = 0; looked < PIECE; looked++) {
+        KSTEP();
+        if (work->walk.at.node) {
+            return mapdb_lower_step(&work->walk);
+        }
+        if (work->search.node) {
+            search(work);
+        } else if (!next_in_range(work)) {
+            return POINT_NONE;
+        }
+    }
+    return POINT_WALK;
+}
+
+enum point revoke_drop_step(struct work *work) {
+    const struct range *range = &work->revoke.range;
+    struct node *node = range->space ? index_in(range->space, range->base, range_end(range)) : NULL;
+    return node ? mapdb_drop(node) : POINT_NONE;
 }

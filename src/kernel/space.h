@@ -19,13 +19,14 @@
 struct node {
     struct node *parent, *first_child, *next_sibling, *previous_sibling; /* derivation; children in no order */
     struct node *tree_parent, *tree_left, *tree_right;                   /* ordered index of the space */
-    struct node *next_listed, *previous_listed; /* OBJ: capabilities to the same; else: to be coalesced */
+    struct node *next_listed, *previous_listed; /* OBJ: capabilities to the same; else: to be coalesced; or retired */
     struct node *twin;                          /* while a node is cut: its new upper half */
     struct space *space;
     uint64_t base, resource;
     uint8_t order, rights, tree_height;
     bool charged; /* to the account of the PD whose space it is in; false for what exists at boot */
     bool listed;
+    bool retired; /* unlinked; its memory is not free yet */
 };
 
 struct space {
@@ -48,7 +49,7 @@ struct referent {
     struct referent *next_dying;
     uint32_t references; /* length of `capabilities` */
     bool plain;          /* an object, not a PD */
-    bool dying;
+    bool dying; /* its destruction has begun */
 };
 
 struct object {
@@ -72,6 +73,7 @@ struct pd {
     struct referent *clients; /* those whose payer it is */
     uint64_t *root_table;     /* NULL in PHYS, which is no address space */
     struct stale stale;
+    struct pd *next_dead; /* empty, and not yet buried */
     uint8_t cpus;          /* bit: that CPU has a tag for it */
     uint8_t tag[GEO_CPUS]; /* which one */
 };

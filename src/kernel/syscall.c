@@ -1,11 +1,11 @@
-/* Decoding, in the order in which errors win: E_ARG, E_CAP, E_RIGHT; then the invocation's own (semantics, section 2).
- */
+/* Decoding, in the order in which errors win: E_ARG, E_CAP, E_RIGHT, E_DEAD; then the invocation's own (semantics,
+ * section 2). */
 #include "syscall.h"
 
 #include "account.h"
+#include "cover.h"
 #include "index.h"
 #include "invoke.h"
-#include "mapdb.h"
 #include "pd.h"
 #include "tlb.h"
 
@@ -55,18 +55,26 @@ static bool range_valid(unsigned log2, uint64_t base, unsigned order) {
 /* The PD that the caller's selector names, if the capability is one and has the right. */
 static enum abi_code find_pd(const struct call *call, uint64_t selector, struct pd **pd, bool *has, unsigned right) {
     const struct node *capability = index_covering(&call->caller->space[ABI_OBJ], selector);
-    if (!capability || capability->resource & RESCIND_OBJECT) {
+    unsigned rights = capability ? cover_authority(capability) : 0;
+    if (!rights || capability->resource & RESCIND_OBJECT) {
         return ABI_E_CAP;
     }
     *pd = pd_by_index((uint32_t)capability->resource);
-    *has = (capability->rights & right) == right;
+    *has = (rights & right) == right;
     return ABI_OK;
+}
+
+static bool is_dying(const struct pd *pd) {
+    return pd && pd->referent.dying;
 }
 
 static enum abi_code find_pd_with(const struct call *call, uint64_t selector, struct pd **pd, unsigned right) {
     bool has = false;
     enum abi_code code = find_pd(call, selector, pd, &has, right);
-    return code == ABI_OK && !has ? ABI_E_RIGHT : code;
+    if (code != ABI_OK) {
+        return code;
+    }
+    return !has ? ABI_E_RIGHT : is_dying(*pd) ? ABI_E_DEAD : ABI_OK;
 }
 
 static enum abi_code create_pd(const struct call *call, uint64_t *value) {
@@ -108,12 +116,15 @@ static enum abi_code transfer(const struct call *call, uint64_t *value) {
     struct pd *destination = call->caller;
     if (call->to_cap) {
         enum abi_code code = find_pd_with(call, call->word[3], &destination, ABI_MAP);
-        if (code != ABI_OK) {
+        if (code != ABI_OK && code != ABI_E_DEAD) {
             return code;
         }
     }
     if (from_phys && call->caller != pd_root()) {
         return ABI_E_RIGHT;
+    }
+    if (is_dying(destination)) {
+        return ABI_E_DEAD;
     }
     const struct range source = {
         .space = &(from_phys ? &phys : call->caller)->space[call->kind],
@@ -122,8 +133,14 @@ static enum abi_code transfer(const struct call *call, uint64_t *value) {
         .mask = call->mask,
     };
     struct space *space = &destination->space[call->kind];
-    return grants ? invoke_grant(&source, space, call->word[2], value)
-                  : invoke_delegate(&source, space, call->word[2], value);
+    if (grants) {
+        return invoke_grant(&source, space, call->word[2], value);
+    }
+    enum abi_code code = invoke_delegate(&source, space, call->word[2], value);
+    if (work_others() && tlb_noted(destination)) {
+        work_running->phase = WORK_STALE; /* CPUs remember what was there before */
+    }
+    return code;
 }
 
 static bool revoke_valid(const struct call *call) {
@@ -153,6 +170,9 @@ static enum abi_code revoke(const struct call *call, uint64_t *value) {
     if (!may || (call->place == ABI_PHYS && call->caller != pd_root())) {
         return ABI_E_RIGHT;
     }
+    if (is_dying(pd) || is_dying(filter)) {
+        return ABI_E_DEAD;
+    }
     const struct revoke revoke = {
         .range =
             {
@@ -164,6 +184,7 @@ static enum abi_code revoke(const struct call *call, uint64_t *value) {
         .scope = (enum abi_scope)call->scope,
         .filter = filter,
         .payer = &call->caller->account,
+        .caller = call->caller,
     };
     return invoke_revoke(&revoke);
 }
@@ -176,6 +197,8 @@ static enum abi_code destroy_pd(const struct call *call, uint64_t *value) {
     }
     enum abi_code code = find_pd_with(call, call->word[3], &pd, ABI_DESTROY);
     if (code == ABI_OK) {
+        work_running->preemptible = work_running->destroys = true;
+        work_running->phase = WORK_CASCADE;
         pd_doom(&pd->referent);
     }
     return code;
@@ -194,7 +217,10 @@ static enum abi_code move_quota(const struct call *call, uint64_t *value) {
         find_pd(call, call->word[4], &to, &to_may, ABI_QUOTA) != ABI_OK) {
         return ABI_E_CAP;
     }
-    return from_may && to_may ? invoke_move_quota(from, to, call->word[1]) : ABI_E_RIGHT;
+    if (!from_may || !to_may) {
+        return ABI_E_RIGHT;
+    }
+    return is_dying(from) || is_dying(to) ? ABI_E_DEAD : invoke_move_quota(from, to, call->word[1]);
 }
 
 static enum abi_code lookup(const struct call *call, uint64_t *value) {
@@ -228,7 +254,19 @@ static enum abi_code dispatch(const struct call *call, uint64_t *value) {
     }
 }
 
-void syscall_enter(struct pd *caller, uint64_t word[ABI_WORDS]) {
+static bool go_on(struct work *work, uint64_t word[ABI_WORDS]) {
+    while (!work_step(work)) {
+        if (work->preemptible && arch_point()) {
+            return false;
+        }
+    }
+    word[0] = work->code;
+    word[1] = work->value;
+    return true;
+}
+
+struct work *syscall_enter(struct pd *caller, uint64_t word[ABI_WORDS]) {
+    KASSERT(!caller->referent.dying);
     const struct call call = {
         .caller = caller,
         .word = word,
@@ -240,12 +278,13 @@ void syscall_enter(struct pd *caller, uint64_t word[ABI_WORDS]) {
         .order = word[0] >> ABI_ORDER_SHIFT & 0xff,
         .mask = word[0] >> ABI_MASK_SHIFT & 0xff,
     };
-    uint64_t value = 0;
-    enum abi_code code = dispatch(&call, &value);
-    pd_reap();
-    mapdb_settle();
-    tlb_settle();
+    work_complete();
+    struct work *work = work_begin();
+    work->code = dispatch(&call, &work->value);
     account_finish();
-    word[0] = code;
-    word[1] = value;
+    return go_on(work, word) ? NULL : work;
+}
+
+bool syscall_resume(struct work *work, uint64_t word[ABI_WORDS]) {
+    return go_on(work, word);
 }

@@ -82,17 +82,16 @@ static void settle(struct pd *pd) {
     }
 }
 
+bool tlb_pending(void) {
+    return listed != NULL;
+}
+
 void tlb_settle(void) {
-    while (listed) {
-        KSTEP();
-        struct pd *pd = listed;
-        settle(pd);
-        listed = pd->stale.next;
-        if (listed) {
-            listed->stale.previous = NULL;
-        }
-        pd->stale.listed = false;
+    struct pd *pd = listed;
+    settle(pd);
+    listed = pd->stale.next;
+    if (listed) {
+        listed->stale.previous = NULL;
     }
-    arch_await_requests();
-    ptab_release();
+    pd->stale.listed = false;
 }

@@ -1,9 +1,10 @@
 /*
  * What CPUs must forget: translations that an operation took away, and page tables that it made free.
  *
- * Notes are taken during an operation and dealt with at its end, once for each CPU. A CPU that does not run the PD
- * concerned is not disturbed: it uses no translation of it, and the PD's tag there is given up, which costs nothing but
- * a flush when the tag is taken again. Freed page tables go back to the pool only then.
+ * Notes are taken during an operation and dealt with near its end, once for each CPU: those that there are then, be
+ * they of this operation or of others in progress. A CPU that does not run the PD concerned is not disturbed: it uses no
+ * translation of it, and the PD's tag there is given up, which costs nothing but a flush when the tag is taken again.
+ * Page tables that were released before go back to the pool only after that.
  *
  * What needs invalidation (Intel SDM vol. 3A, section 4.10):
  * - an entry made present: nothing (4.10.4.3); nor does a leaf that is split: the large translation that a CPU may keep
@@ -35,7 +36,12 @@ static inline void tlb_note(struct pd *pd, uint64_t base, unsigned order, unsign
 /* The PD is dying, and no CPU remembers anything of it. */
 void tlb_forget(struct pd *pd);
 
-/* The end of an operation: when it returns, no CPU remembers what was noted. */
+/* Whether there are notes, and of a PD. */
+bool tlb_pending(void);
+static inline bool tlb_noted(const struct pd *pd) {
+    return pd->stale.listed;
+}
+/* Deals with those of one PD, of which there are some: no CPU remembers them when arch_await_requests returns. */
 void tlb_settle(void);
 
 #endif

@@ -2,13 +2,14 @@
 #include "transfer.h"
 
 #include "check.h"
+#include "cover.h"
 #include "index.h"
 #include "pd.h"
 
 /* The first piece of this node (may be NULL) or one after it, or false. */
 static bool piece_from(const struct range *source, struct node *node, struct piece *piece) {
     uint64_t end = range_end(source);
-    while (node && node->base < end && !rights_exist(source->space->kind, node->rights & source->mask)) {
+    while (node && node->base < end && !rights_exist(source->space->kind, cover_rights(node) & source->mask)) {
         KSTEP();
         node = index_next(node);
     }
@@ -20,7 +21,7 @@ static bool piece_from(const struct range *source, struct node *node, struct pie
         .node = node,
         .base = inside ? node->base : source->base,
         .order = inside ? node->order : source->order,
-        .rights = node->rights & source->mask,
+        .rights = cover_rights(node) & source->mask,
     };
     return true;
 }

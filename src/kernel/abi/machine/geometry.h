@@ -26,6 +26,8 @@ enum {
     GEO_CPUS = 4,
     GEO_TAGS = 4,
     GEO_STEP_LIMIT = 1 << 28,
+    GEO_WORKS = 8,
+    GEO_STRETCH_LIMIT = 4096,
 };
 
 #endif

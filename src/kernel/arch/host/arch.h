@@ -26,6 +26,11 @@ enum {
 struct host {
     struct rescind_hooks hooks;
     uint64_t steps; /* of the current call */
+    /* Preemption points of the current call: at how many more it goes on until it stops (0: it does not); steps up to the
+     * last, if there was one, and the most between two. */
+    uint32_t points;
+    bool point_seen;
+    uint64_t point_steps, stretch;
     bool overflow;
     uint32_t store_count, node_count, pd_count, object_count, port_store_count;
     struct rescind_store stores[HOST_LOG_STORES];
@@ -34,6 +39,10 @@ struct host {
     uint32_t objects[HOST_LOG_OBJECTS];
     struct rescind_port_store port_stores[HOST_LOG_PORTS];
     uint32_t node_slot[GEO_NODES]; /* position in `nodes` + 1, or 0 */
+    struct suspended {
+        uint32_t cpu;
+        uint64_t word[ABI_WORDS];
+    } suspended[GEO_WORKS];
 };
 extern struct host host;
 
@@ -44,6 +53,22 @@ static inline void arch_step(const char *function) {
     if (__builtin_expect(++host.steps > GEO_STEP_LIMIT, 0)) {
         arch_stop(RESCIND_STOP_STEPS, "step budget of one operation used up", function);
     }
+}
+
+/* A preemption point, or the return of an operation that may be preempted: takes the time. */
+static inline void host_point(void) {
+    uint64_t steps = host.steps - host.point_steps;
+    if (host.point_seen && steps > host.stretch) {
+        host.stretch = steps;
+    }
+    host.point_seen = true;
+    host.point_steps = host.steps;
+}
+
+/* A preemption point; true: the operation is to stop here. */
+static inline bool arch_point(void) {
+    host_point();
+    return host.points > 0 && --host.points == 0;
 }
 
 /* The highest level at which this machine's page tables may hold a leaf. */

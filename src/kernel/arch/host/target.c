@@ -13,6 +13,7 @@
 #include "ptab.h"
 #include "syscall.h"
 #include "usage.h"
+#include "work.h"
 
 struct host host;
 
@@ -57,6 +58,9 @@ static void begin(void) {
         host.node_slot[host.nodes[i].node] = 0;
     }
     host.steps = 0;
+    host.points = 0;
+    host.point_seen = false;
+    host.point_steps = host.stretch = 0;
     host.overflow = false;
     host.store_count = 0;
     host.node_count = 0;
@@ -76,10 +80,45 @@ static void target_boot(const struct rescind_hooks *hooks, uint32_t cpus, uint64
     mmu_speculate_from(speculation);
 }
 
-static void target_call(uint32_t cpu, uint32_t pd, uint64_t word[ABI_WORDS]) {
+static uint32_t target_begin(uint32_t cpu, uint32_t pd, uint64_t word[ABI_WORDS], uint32_t points) {
     begin();
     mmu.executing = cpu;
-    syscall_enter(pd_by_index(pd), word);
+    host.points = work_count < GEO_WORKS ? points : 0;
+    const struct work *work = syscall_enter(pd_by_index(pd), word);
+    if (!work) {
+        host_point();
+        return RESCIND_NONE;
+    }
+    struct suspended *suspended = &host.suspended[work_index(work)];
+    suspended->cpu = cpu;
+    __builtin_memcpy(suspended->word, word, sizeof suspended->word);
+    return work_index(work);
+}
+
+static void target_call(uint32_t cpu, uint32_t pd, uint64_t word[ABI_WORDS]) {
+    target_begin(cpu, pd, word, 0);
+}
+
+static bool target_resume(uint32_t operation, uint32_t points, uint64_t word[ABI_WORDS]) {
+    const struct suspended *suspended = &host.suspended[operation];
+    struct work *work = work_by_index(operation);
+    KASSERT(work != NULL);
+    begin();
+    mmu.executing = suspended->cpu;
+    host.points = points;
+    host.point_seen = true;
+    __builtin_memcpy(word, suspended->word, sizeof suspended->word);
+    bool done = syscall_resume(work, word);
+    host_point();
+    return done;
+}
+
+static const char *target_point(uint32_t operation) {
+    return work_point_name(work_by_index(operation));
+}
+
+static uint64_t target_stretch(void) {
+    return host.stretch;
 }
 
 static void target_log(struct rescind_log *log) {
@@ -141,6 +180,7 @@ static bool target_pd(uint32_t index, struct rescind_pd_view *view) {
         view->tree_root[kind] = index_or_none(pd->space[kind].tree_root);
         view->node_count[kind] = pd->space[kind].nodes;
     }
+    view->dying = pd->referent.dying;
     return true;
 }
 
@@ -209,6 +249,12 @@ const struct rescind_target GEO_TARGET = {
     .costs = USAGE_COSTS,
     .boot = target_boot,
     .call = target_call,
+    .begin = target_begin,
+    .resume = target_resume,
+    .point = target_point,
+    .suspended_limit = GEO_WORKS,
+    .stretch = target_stretch,
+    .stretch_limit = GEO_STRETCH_LIMIT,
     .fail_allocation = account_fail,
     .sites = account_sites,
     .switch_to = target_switch_to,

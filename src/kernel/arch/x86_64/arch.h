@@ -21,6 +21,9 @@ static inline void arch_step(const char *function) {
     }
 }
 
+/* A preemption point: other CPUs may do system calls here. No operation stops for longer. */
+bool arch_point(void);
+
 /* The highest level at which this machine's page tables may hold a leaf. */
 static inline unsigned arch_leaf_level(void) {
     return machine.leaf_level;

@@ -8,6 +8,7 @@
 #include "pd.h"
 #include "syscall.h"
 #include "usage.h"
+#include "work.h"
 
 enum { ADDRESS_BITS = 48, VECTOR_PROTECTION = 13 };
 _Static_assert(CONTROL_NOBODY == RESCIND_NONE, "a request to run nobody passes it on");
@@ -34,6 +35,9 @@ void arch_object_changed(uint32_t object) {
 
 static void begin(void) {
     struct control_info *info = machine.info;
+    if (work_count > 0) {
+        return; /* told of all that overlap, together */
+    }
     machine.steps = 0;
     info->pd_count = info->object_count = info->overflow = 0;
     info->invalidations = info->shootdowns = 0;

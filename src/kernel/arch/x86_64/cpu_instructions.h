@@ -78,6 +78,11 @@ static inline void cpu_pause(void) {
     __asm__ volatile("pause" : : : "memory");
 }
 
+/* With interrupts off: takes those that came, and has them off again. */
+static inline void cpu_take_pending(void) {
+    __asm__ volatile("sti\n\tnop\n\tcli" : : : "memory");
+}
+
 /* With interrupts off: waits for one, takes it, and has them off again. One that came before counts too. */
 static inline void cpu_take_interrupt(void) {
     __asm__ volatile("sti\n\thlt\n\tcli" : : : "memory");

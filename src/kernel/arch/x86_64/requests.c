@@ -4,7 +4,10 @@
 #include "pd.h"
 #include "ports.h"
 
-enum { PATIENCE = 200 /* turns before a CPU that waits halts */ };
+enum {
+    PATIENCE = 200, /* turns before a CPU that waits halts */
+    COURTESY = 20000 /* turns that an operation waits at a point for a CPU that waits for the lock */
+};
 
 /* ---- waiting ---- */
 
@@ -35,14 +38,15 @@ static void wake(void) {
     }
 }
 
-bool machine_lock(void) {
+/* False: this CPU has something else to do, and does not go `anyway`. */
+static bool lock(bool anyway) {
     const struct machine_cpu *self = machine_self();
     for (uint32_t turn = 1; __atomic_exchange_n(&machine.lock, 1, __ATOMIC_ACQUIRE); turn++) {
         if (turn % PATIENCE == 0) {
             doze(lock_is_free, NULL); /* and perhaps serves a request */
         }
         machine_serve_request();
-        if (self->way != MACHINE_GO_ON) {
+        if (!anyway && self->way != MACHINE_GO_ON) {
             return false;
         }
         cpu_pause();
@@ -50,9 +54,34 @@ bool machine_lock(void) {
     return true;
 }
 
+bool machine_lock(void) {
+    __atomic_add_fetch(&machine.waiting, 1, __ATOMIC_SEQ_CST);
+    bool locked = lock(false);
+    __atomic_sub_fetch(&machine.waiting, 1, __ATOMIC_SEQ_CST);
+    return locked;
+}
+
 void machine_unlock(void) {
     __atomic_store_n(&machine.lock, 0, __ATOMIC_SEQ_CST);
     wake();
+}
+
+/* With the lock held, at a point where the kernel's state is whole: takes interrupts, and lets another CPU in that waits. */
+bool arch_point(void) {
+    struct machine_cpu *self = machine_self();
+    __atomic_store_n(&self->dozes, 1, __ATOMIC_SEQ_CST); /* so that the interrupt comes back here */
+    cpu_take_pending();
+    __atomic_store_n(&self->dozes, 0, __ATOMIC_SEQ_CST);
+    if (__atomic_load_n(&machine.waiting, __ATOMIC_SEQ_CST) == 0) {
+        return false;
+    }
+    machine_unlock();
+    for (uint32_t turn = 0; turn < COURTESY && lock_is_free(NULL); turn++) {
+        machine_serve_request();
+        cpu_pause();
+    }
+    lock(true); /* what else it may have to do comes after the operation */
+    return false;
 }
 
 /* ---- asking ---- */
