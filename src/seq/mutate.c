@@ -1,6 +1,7 @@
 /*
  * The mutator and the crossover: changes of whole operations and of their fields.
  */
+#include "blocks.h"
 #include "generate.h"
 #include "step.h"
 
@@ -31,12 +32,9 @@ static struct seq_op *pick(struct mutator *mutator) {
 
 /* Makes room for `count` operations, or as many as may be; returns how many. */
 static uint32_t open_gap(struct mutator *mutator, uint32_t at, uint32_t count) {
-    struct seq *seq = mutator->seq;
-    uint32_t room = mutator->max_ops - seq->count;
+    uint32_t room = mutator->max_ops - mutator->seq->count;
     count = count < room ? count : room;
-    for (uint32_t i = seq->count; i > at; i--)
-        seq->op[i - 1 + count] = seq->op[i - 1];
-    seq->count += count;
+    seq_open_gap(mutator->seq, at, count);
     return count;
 }
 
@@ -63,9 +61,7 @@ static void delete_run(struct mutator *mutator) {
     count = count < seq->count - at ? count : seq->count - at;
     if (count == seq->count)
         count--;
-    for (uint32_t i = at; i + count < seq->count; i++)
-        seq->op[i] = seq->op[i + count];
-    seq->count -= count;
+    seq_remove_run(seq, at, count);
 }
 
 static void swap(struct mutator *mutator) {
@@ -109,11 +105,19 @@ static uint8_t some_name(struct mutator *mutator) {
     return op->code == SEQ_CREATE_PD ? op->name : op->caller;
 }
 
+/* The operation without its schedule. */
+static struct seq_op plain(const struct seq_op *op) {
+    struct seq_op copy = *op;
+    if (seq_has_schedule(op))
+        copy.point = copy.nested = 0;
+    return copy;
+}
+
 /* The same once more, by or to another PD. */
 static void duplicate(struct mutator *mutator) {
     struct seq *seq = mutator->seq;
     uint32_t at = below(mutator, seq->count);
-    struct seq_op copy = seq->op[at];
+    struct seq_op copy = plain(&seq->op[at]);
     uint8_t name = some_name(mutator);
     if (copy.pd.mode == SEQ_CAP_NAME && below(mutator, 2))
         copy.pd.value = name;
@@ -129,7 +133,7 @@ static void duplicate(struct mutator *mutator) {
 static void repeat(struct mutator *mutator) {
     struct seq *seq = mutator->seq;
     uint32_t at = below(mutator, seq->count), count = 1 + below(mutator, RUN_MAX - 1);
-    struct seq_op op = seq->op[at];
+    struct seq_op op = plain(&seq->op[at]);
     const struct seq_operation *operation = &seq_operations[op.code];
     uint64_t size = (uint64_t)1 << (op.order & 31);
     bool stays = op.code == SEQ_DELEGATE && op.kind != ABI_PIO && below(mutator, 8) == 0;
@@ -149,16 +153,16 @@ static void repeat(struct mutator *mutator) {
 static void disable(struct mutator *mutator) {
     struct seq *seq = mutator->seq;
     uint8_t code = pick(mutator)->code;
-    uint32_t kept = 0, same = 0;
-    for (uint32_t i = 0; i < seq->count; i++)
-        same += seq->op[i].code == code;
-    if (same == seq->count)
-        return;
+    struct seq_marks marks = {{0}};
+    uint32_t same = 0;
     for (uint32_t i = 0; i < seq->count; i++) {
         if (seq->op[i].code != code)
-            seq->op[kept++] = seq->op[i];
+            continue;
+        seq_mark(&marks, i);
+        same++;
     }
-    seq->count = kept;
+    if (same < seq->count)
+        seq_remove_marked(seq, &marks);
 }
 
 static void rename_cap(struct seq_cap *cap, uint8_t from, uint8_t to) {
@@ -305,17 +309,20 @@ static void mutate_once(struct mutator *mutator) {
 /* Keeps the whole sequence within the budget; what cannot be paid for goes. */
 static void keep_budget(struct seq *seq, uint64_t budget) {
     uint64_t left = budget, delegated = 0;
+    struct seq_marks marks = {{0}};
     uint32_t kept = 0;
     for (uint32_t i = 0; i < seq->count; i++) {
-        struct seq_op op = seq->op[i];
-        if (!seq_fit(seq->geometry, &op, delegated, left) && kept + (seq->count - i) > 1)
+        struct seq_op *op = &seq->op[i];
+        if (!seq_fit(seq->geometry, op, delegated, left) && kept + (seq->count - i) > 1) {
+            seq_mark(&marks, i);
             continue;
-        uint64_t units = seq_units(seq->geometry, &op, delegated);
+        }
+        uint64_t units = seq_units(seq->geometry, op, delegated);
         left -= units < left ? units : left;
-        delegated += op.code == SEQ_DELEGATE ? units : 0;
-        seq->op[kept++] = op;
+        delegated += op->code == SEQ_DELEGATE ? units : 0;
+        kept++;
     }
-    seq->count = kept;
+    seq_remove_marked(seq, &marks);
 }
 
 void seq_mutate(struct seq *seq, struct seq_random *random, const struct seq_profile *profile, uint32_t max_ops) {
@@ -355,6 +362,9 @@ void seq_crossover(struct seq *out, const struct seq *a, const struct seq *b, st
     bool inside = seq_random_below(random, 2) != 0;
     if (inside)
         last = first + (uint32_t)seq_random_below(random, (uint64_t)b->count - first + 1);
+    cut = seq_block_boundary(a, cut);
+    first = seq_block_boundary(b, first);
+    last = seq_block_boundary(b, last);
     out->geometry = a->geometry;
     out->cpus = seq_cpus(a) > seq_cpus(b) ? seq_cpus(a) : seq_cpus(b);
     out->count = 0;

@@ -4,7 +4,7 @@
  * Each attempt changes the sequence in place; the best one so far is kept in packed form and put back when the attempt
  * does not fail any more. That takes 64 KiB of stack, and no memory else. Deterministic.
  */
-#include "seq_table.h"
+#include "blocks.h"
 
 enum { MEMO_PROBES = 8, CANDIDATES = 48, SMALL_NAMES = 16 };
 
@@ -89,18 +89,12 @@ static bool attempt(struct shrinker *shrinker) {
     return false;
 }
 
-static void remove_run(struct seq *seq, uint32_t at, uint32_t count) {
-    for (uint32_t i = at; i + count < seq->count; i++)
-        seq->op[i] = seq->op[i + count];
-    seq->count -= count;
-}
-
 /* The shortest failing prefix, by binary search. */
 static void cut_tail(struct shrinker *shrinker) {
     uint32_t low = 1, high = shrinker->seq->count;
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
-        shrinker->seq->count = middle;
+        seq_remove_run(shrinker->seq, middle, shrinker->seq->count - middle);
         if (attempt(shrinker))
             high = middle;
         else
@@ -126,13 +120,58 @@ static void add_names(bool names[SEQ_NAMES], const struct seq_op *op) {
 
 static bool keep_named(struct shrinker *shrinker, const bool names[SEQ_NAMES]) {
     struct seq *seq = shrinker->seq;
-    uint32_t kept = 0, count = seq->count;
+    struct seq_marks marks = {{0}};
+    uint32_t count = seq->count;
     for (uint32_t i = 0; i < count; i++) {
-        if (all_named(names, &seq->op[i]))
-            seq->op[kept++] = seq->op[i];
+        if (!all_named(names, &seq->op[i]))
+            seq_mark(&marks, i);
     }
-    seq->count = kept;
-    return kept < count && attempt(shrinker);
+    seq_remove_marked(seq, &marks);
+    return seq->count < count && attempt(shrinker);
+}
+
+static void unschedule(struct seq_op *op) {
+    if (seq_has_schedule(op))
+        op->point = op->nested = 0;
+}
+
+/* All schedules go, and what only schedules give a meaning to; or one after the other. */
+static void drop_schedules(struct shrinker *shrinker) {
+    struct seq *seq = shrinker->seq;
+    struct seq_marks resumes = {{0}};
+    uint32_t scheduled = 0, count = seq->count;
+    for (uint32_t i = 0; i < count; i++) {
+        bool resume = seq->op[i].code == SEQ_RESUME;
+        scheduled += resume || seq_has_schedule(&seq->op[i]);
+        unschedule(&seq->op[i]);
+        if (resume)
+            seq_mark(&resumes, i);
+    }
+    seq_remove_marked(seq, &resumes);
+    if (scheduled == 0 || attempt(shrinker))
+        return;
+    for (uint32_t i = 0; i < seq->count && has_budget(shrinker); i++) {
+        if (!seq_has_schedule(&seq->op[i]))
+            continue;
+        unschedule(&seq->op[i]);
+        attempt(shrinker);
+    }
+}
+
+/* The first operation of a block comes before it. */
+static bool shorten_blocks(struct shrinker *shrinker) {
+    struct seq *seq = shrinker->seq;
+    bool changed = false;
+    for (uint32_t at = 0; at + 1 < seq->count && has_budget(shrinker); at++) {
+        struct seq_op op = seq->op[at];
+        if (!seq_has_schedule(&op) || op.nested == 0 || seq_has_schedule(&seq->op[at + 1]))
+            continue;
+        op.nested--;
+        seq->op[at] = seq->op[at + 1];
+        seq->op[at + 1] = op;
+        changed |= attempt(shrinker);
+    }
+    return changed;
 }
 
 /* Drops what has no name in common with the last operation, directly or through those that made the names; then what
@@ -161,7 +200,7 @@ static bool drop_runs(struct shrinker *shrinker, uint32_t count) {
     for (uint32_t end = seq->count; end >= count && seq->count > count && has_budget(shrinker); end -= count) {
         if (end > seq->count)
             end = seq->count;
-        remove_run(seq, end - count, count);
+        seq_remove_run(seq, end - count, count);
         changed |= attempt(shrinker);
     }
     return changed;
@@ -188,7 +227,7 @@ static bool drop_pairs(struct shrinker *shrinker) {
     for (uint32_t at = seq->count; at-- > 0 && has_budget(shrinker);) {
         if (at + 2 > seq->count || seq->count <= 2)
             continue;
-        remove_run(seq, at, 2);
+        seq_remove_run(seq, at, 2);
         changed |= attempt(shrinker);
     }
     return changed;
@@ -285,18 +324,19 @@ static bool simplify_field(const struct seq_geometry *geometry, struct seq_op *o
                                              : simpler_number(op, field, candidate, &value);
     if (field->type == SEQ_TYPE_RESULT)
         return false; /* names are renumbered all at once */
-    seq_set(op, field, value);
+    seq_set_reduced(op, field, value);
     if (field->type == SEQ_TYPE_PLACE)
         op->pd = (struct seq_cap){.mode = op->place == ABI_PLACE_CAP ? SEQ_CAP_NAME : SEQ_CAP_NONE};
     seq_clip(geometry, op);
     return more;
 }
 
-static bool simplify_op(struct shrinker *shrinker, uint32_t at) {
+/* The fields from number `first` on. */
+static bool simplify_op(struct shrinker *shrinker, uint32_t at, uint32_t first) {
     struct seq *seq = shrinker->seq;
     const struct seq_operation *operation = &seq_operations[seq->op[at].code];
     bool changed = false;
-    for (uint32_t i = 0; i < operation->field_count; i++) {
+    for (uint32_t i = first; i < operation->field_count; i++) {
         for (uint32_t candidate = 0; candidate < CANDIDATES && has_budget(shrinker);) {
             struct seq_op op = seq->op[at];
             bool more = simplify_field(seq->geometry, &op, &operation->fields[i], candidate);
@@ -316,8 +356,13 @@ static bool simplify_op(struct shrinker *shrinker, uint32_t at) {
 static bool simplify_each(struct shrinker *shrinker) {
     bool changed = false;
     for (uint32_t at = shrinker->seq->count; at-- > 0 && has_budget(shrinker);)
-        changed |= simplify_op(shrinker, at);
+        changed |= simplify_op(shrinker, at, 0);
     return changed;
+}
+
+static void simplify_schedules(struct shrinker *shrinker) {
+    for (uint32_t at = 0; at < shrinker->seq->count && has_budget(shrinker); at++)
+        simplify_op(shrinker, at, seq_plain_fields(&seq_operations[shrinker->seq->op[at].code]));
 }
 
 static bool has_units(const struct seq_op *op, uint8_t kind) {
@@ -471,6 +516,8 @@ uint32_t seq_shrink(struct seq *seq, seq_still_fails *fails, void *context, uint
     keep(&shrinker);
     if (!attempt(&shrinker))
         return shrinker.calls;
+    drop_schedules(&shrinker);
+    simplify_schedules(&shrinker);
     cut_tail(&shrinker);
     drop_unrelated(&shrinker);
     drop_halves(&shrinker);
@@ -478,6 +525,7 @@ uint32_t seq_shrink(struct seq *seq, seq_still_fails *fails, void *context, uint
     while (changed && has_budget(&shrinker)) {
         changed = drop_single(&shrinker);
         changed |= drop_pairs(&shrinker);
+        changed |= shorten_blocks(&shrinker);
         changed |= simplify_together(&shrinker);
         changed |= simplify_each(&shrinker);
     }

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "harness/host.h"
+#include "seq/blocks.h"
 #include "seq/guess.h"
 #include "seq/seq_table.h"
 
@@ -747,6 +748,72 @@ static void blocks_end_where_they_should(void **state) {
         assert_string_equal(order, examples_of_blocks[i].order);
         assert_print_parses(rig, &rig->a, &rig->b);
     }
+}
+
+#define REVOKE "revoke root mem base=0x0 order=0 mask=r scope=self place=own filter=none"
+#define REVOKE_INSIDE "  " REVOKE " preempt=2 run=2\n"
+
+static const char nested_blocks[] = "lookup root mem unit=0x0\n"
+                                    "destroy_pd root pd=p1 preempt=1 run=5\n"
+                                    "  lookup root mem unit=0x2\n" REVOKE_INSIDE "    lookup root mem unit=0x4\n"
+                                    "    resume of=2\n"
+                                    "  lookup root mem unit=0x6\n"
+                                    "lookup root mem unit=0x7\n";
+
+/* The operations that are not marked have the blocks that they had. */
+static void blocks_shrink_with_their_operations(void **state) {
+    static const struct {
+        uint32_t at, count;
+        const char *left;
+    } cuts[] = {
+        {0, 0, nested_blocks},
+        {0, 1, nested_blocks + sizeof("lookup root mem unit=0x0")},
+        {1, 1,
+         "lookup root mem unit=0x0\nlookup root mem unit=0x2\n" REVOKE " preempt=2 run=2\n"
+         "  lookup root mem unit=0x4\n  resume of=2\nlookup root mem unit=0x6\nlookup root mem unit=0x7\n"},
+        {2, 1,
+         "lookup root mem unit=0x0\ndestroy_pd root pd=p1 preempt=1 run=4\n" REVOKE_INSIDE
+         "    lookup root mem unit=0x4\n    resume of=2\n  lookup root mem unit=0x6\nlookup root mem unit=0x7\n"},
+        {3, 2,
+         "lookup root mem unit=0x0\ndestroy_pd root pd=p1 preempt=1 run=3\n  lookup root mem unit=0x2\n"
+         "  resume of=2\n  lookup root mem unit=0x6\nlookup root mem unit=0x7\n"},
+        {4, 3,
+         "lookup root mem unit=0x0\ndestroy_pd root pd=p1 preempt=1 run=2\n  lookup root mem unit=0x2\n"
+         "  " REVOKE " preempt=2\nlookup root mem unit=0x7\n"},
+        {2, 6, "lookup root mem unit=0x0\ndestroy_pd root pd=p1 preempt=1\n"},
+        {0, 8, ""},
+    };
+    struct rig *rig = *state;
+    for (size_t i = 0; i < sizeof(cuts) / sizeof(cuts[0]); i++) {
+        parse_ops(rig, &rig->a, nested_blocks);
+        seq_remove_run(&rig->a, cuts[i].at, cuts[i].count);
+        assert_prints(rig, &rig->a, cuts[i].left);
+    }
+}
+
+static void blocks_grow_with_their_operations(void **state) {
+    static const uint8_t outer[9] = {5, 5, 7, 7, 7, 7, 7, 5, 5}, inner[9] = {2, 2, 2, 2, 4, 4, 2, 2, 2};
+    struct rig *rig = *state;
+    for (uint32_t at = 0; at <= 8; at++) {
+        parse_ops(rig, &rig->a, nested_blocks);
+        seq_open_gap(&rig->a, at, 2);
+        assert_int_equal(rig->a.count, 10);
+        seq_blank(&rig->a.op[at], SEQ_LOOKUP);
+        seq_blank(&rig->a.op[at + 1], SEQ_LOOKUP);
+        assert_int_equal(rig->a.op[at > 1 ? 1 : 3].nested, outer[at]);
+        assert_int_equal(rig->a.op[at > 3 ? 3 : 5].nested, inner[at]);
+    }
+    parse_ops(rig, &rig->a, "destroy_pd root pd=p1 preempt=1 run=250\n  lookup root mem unit=0x0\n");
+    seq_open_gap(&rig->a, 1, 40);
+    assert_int_equal(rig->a.op[0].nested, 255);
+}
+
+static void blocks_are_not_cut(void **state) {
+    static const uint32_t boundaries[9] = {0, 1, 1, 1, 7, 7, 7, 7, 8};
+    struct rig *rig = *state;
+    parse_ops(rig, &rig->a, nested_blocks);
+    for (uint32_t at = 0; at <= 8; at++)
+        assert_int_equal(seq_block_boundary(&rig->a, at), boundaries[at]);
 }
 
 /* Where the bits are zero, as they are in files from before there were schedules, there is none. */
@@ -1882,6 +1949,57 @@ static void cpus_and_quotas_are_simplified(void **state) {
     assert_int_equal(rig->a.cpus, 2);
 }
 
+/* A lookup of unit 7 runs while a destroy is suspended at its second point or a later one. */
+static bool looks_inside(const struct seq *seq) {
+    struct seq_nesting nesting;
+    uint32_t operation, found = 0;
+    seq_nesting_begin(&nesting, seq->count);
+    for (uint32_t i = 0; i < seq->count; i++) {
+        while (seq_nesting_close(&nesting, i, &operation))
+            continue;
+        for (uint32_t depth = 0; depth < nesting.depth; depth++) {
+            const struct seq_op *around = &seq->op[nesting.block[depth].operation];
+            found += around->code == SEQ_DESTROY_PD && around->point >= 2 && seq->op[i].code == SEQ_LOOKUP &&
+                     seq->op[i].base == 7;
+        }
+        seq_nesting_open(&nesting, &seq->op[i], i);
+    }
+    return found;
+}
+
+static bool has_seven_and_nine(const struct seq *seq) {
+    bool seven = false, nine = false;
+    for (uint32_t i = 0; i < seq->count; i++) {
+        seven |= seq->op[i].code == SEQ_LOOKUP && seq->op[i].base == 7;
+        nine |= seven && seq->op[i].code == SEQ_LOOKUP && seq->op[i].base == 9;
+    }
+    return nine;
+}
+
+static void preemptions_are_removed_first(void **state) {
+    static const char blocks[] = "destroy_pd root pd=@1 preempt=9 run=9\n"
+                                 "  lookup root mem unit=0x1\n"
+                                 "  " REVOKE " preempt=3 run=6\n"
+                                 "    lookup root mem unit=0x3\n"
+                                 "    destroy_pd p1 pd=p2 preempt=7 run=4\n"
+                                 "      lookup root mem unit=0x5\n"
+                                 "      lookup root mem unit=0x7\n"
+                                 "      resume of=2 points=3\n"
+                                 "      lookup root mem unit=0x9\n"
+                                 "  resume of=1\n";
+    struct rig *rig = *state;
+    parse_ops(rig, &rig->a, blocks);
+    shrink(rig, &rig->a, looks_inside, 10000, 1024);
+    assert_prints(rig, &rig->a, "destroy_pd root pd=root preempt=2 run=1\n  lookup root mem unit=0x7\n");
+    parse_ops(rig, &rig->a, blocks);
+    shrink(rig, &rig->a, has_seven_and_nine, 10000, 1024);
+    assert_prints(rig, &rig->a, "lookup root mem unit=0x7\nlookup root mem unit=0x9\n");
+    parse_ops(rig, &rig->a, blocks); /* with a budget for little else */
+    shrink(rig, &rig->a, has_seven_and_nine, 2, 1024);
+    for (uint32_t i = 0; i < rig->a.count; i++)
+        assert_false(seq_has_schedule(&rig->a.op[i]) || rig->a.op[i].code == SEQ_RESUME);
+}
+
 static void removing_any_operation_heals(void **state) {
     struct rig *rig = *state;
     const struct seq_profile profile = {0};
@@ -2028,6 +2146,9 @@ int main(void) {
         TEST(schedules_are_read),
         TEST(indentation_is_checked),
         TEST(blocks_end_where_they_should),
+        TEST(blocks_shrink_with_their_operations),
+        TEST(blocks_grow_with_their_operations),
+        TEST(blocks_are_not_cut),
         TEST(schedules_are_packed),
         TEST(too_many_operations_are_refused),
         TEST(any_text_is_safe),
@@ -2074,6 +2195,7 @@ int main(void) {
         TEST(unrelated_operations_go_at_once),
         TEST(undefined_values_are_simplified),
         TEST(cpus_and_quotas_are_simplified),
+        TEST(preemptions_are_removed_first),
         TEST(removing_any_operation_heals),
         TEST(what_does_not_fail_stays),
         TEST(budget_and_memo_are_used),
