@@ -137,7 +137,9 @@ static bool node_shape(const struct harness *harness, const struct space *space,
     uint8_t log2 = space_log2(harness, space->pd, space->kind);
     uint8_t order_max = space->kind == ABI_OBJ ? 0 : log2;
     uint8_t existence = space->kind == ABI_MEM ? ABI_R : all_rights(space->kind);
-    if (node->order > order_max || (node->rights & ~all_rights(space->kind)) || !(node->rights & existence))
+    /* One that is being removed loses its rights first; whether it may is compared with its units. */
+    bool exists = (node->rights & existence) || (is_between(harness) && !node->rights);
+    if (node->order > order_max || (node->rights & ~all_rights(space->kind)) || !exists)
         return false;
     uint64_t below = node_units(node) - 1;
     return !(node->base & below) && node->base >> log2 == 0 && (space->kind == ABI_OBJ || !(node->resource & below));
@@ -238,7 +240,7 @@ static void compare_child(struct harness *harness, const struct rescind_node_vie
         const struct oracle_mapping *mapping = oracle_at(harness->oracle, pd, child->kind, child->base + i);
         if (!mapping)
             return;
-        if (!may_be_parent(harness, mapping, parent_pd, parent->base + offset + i)) {
+        if (parent->rights && !may_be_parent(harness, mapping, parent_pd, parent->base + offset + i)) {
             note(harness, FLAW_PARENT, pd, child->kind, child->base + i);
             return;
         }

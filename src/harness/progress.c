@@ -46,7 +46,7 @@ static bool was_made(void *context, const struct oracle_mapping *child, const st
 
 static bool is_there(void *context, const struct oracle_mapping *mapping) {
     struct rescind_node_view node;
-    return node_at(context, mapping->pd, mapping->kind, mapping->unit, &node);
+    return node_at(context, mapping->pd, mapping->kind, mapping->unit, &node) && node.rights;
 }
 
 void catch_up(struct harness *harness) {
@@ -141,8 +141,6 @@ static void end(struct harness *harness, struct suspended *suspended) {
     harness->committed = true;
     harness->result.created = ORACLE_NONE;
     harness->root_lost |= !root_holds_itself(harness);
-    if (!oracle_is_between(harness->oracle))
-        ledger_accept(harness);
 }
 
 static enum harness_verdict resume(struct harness *harness, struct suspended *suspended, uint32_t points) {

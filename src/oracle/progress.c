@@ -55,14 +55,11 @@ void inherit_cover(struct oracle *o, uint32_t index, uint32_t parent) {
     }
 }
 
-/* A mapping is gone; if it was dropped, its children have moved up. */
-static void take_out(struct oracle *o, uint32_t index) {
-    const uint32_t heir = mapping_of(o, index)->parent;
-    const bool dropped = o->records[index].dropping != 0;
-    while (dropped && mapping_of(o, index)->first_child != ORACLE_NONE) {
-        mapping_move(o, mapping_of(o, index)->first_child, heir);
+/* What is dropped has no children any more: they have moved up. */
+static void move_children_up(struct oracle *o, uint32_t index) {
+    while (mapping_of(o, index)->first_child != ORACLE_NONE) {
+        mapping_move(o, mapping_of(o, index)->first_child, mapping_of(o, index)->parent);
     }
-    mapping_remove(o, index);
 }
 
 void make_room(struct oracle *o, uint32_t pd, uint8_t kind, uint64_t unit) {
@@ -70,7 +67,10 @@ void make_room(struct oracle *o, uint32_t pd, uint8_t kind, uint64_t unit) {
     if (index == ORACLE_NONE) {
         return;
     }
-    take_out(o, index);
+    if (o->records[index].dropping != 0) {
+        move_children_up(o, index);
+    }
+    mapping_remove(o, index);
 }
 
 /* Dooms what is covered by the present walk. */
@@ -209,7 +209,7 @@ void oracle_catch_up(struct oracle *o, oracle_there *there, void *context) {
     visit_all(o, o->in_progress, cover_dropping);
     for (uint32_t n = 0; n < o->covered_count; n++) {
         if (!there(context, mapping_of(o, o->covered[n]))) {
-            take_out(o, o->covered[n]);
+            move_children_up(o, o->covered[n]);
         }
     }
     spread_doom(o);
