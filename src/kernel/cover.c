@@ -62,8 +62,22 @@ static bool children_covers(const struct work *work, const struct node *node) {
     return false;
 }
 
+/* Whether the revoke took rights from the node or an ancestor already: where these were found may have moved since. */
+static bool has_taken(const struct work *work, const struct node *node) {
+    for (; node; node = node->parent) {
+        KSTEP();
+        if (was_lost(work, node)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Whether a revoke in progress covers the node. */
 static bool covers(const struct work *work, const struct node *node) {
+    if (has_taken(work, node)) {
+        return true;
+    }
     if (!work->revoke.range.space || work->revoke.scope == ABI_DROP) {
         return false;
     }

@@ -72,8 +72,9 @@ static void visit_targets(const struct revoke *revoke, struct node *node, visito
     }
 }
 
+/* A node without rights is one that another operation was about to unlink: it is not to be left to that. */
 static bool changes(const struct revoke *revoke, const struct node *node) {
-    return revoke->scope == ABI_DROP || (node->rights & revoke->range.mask) != 0;
+    return revoke->scope == ABI_DROP || !node->rights || (node->rights & revoke->range.mask) != 0;
 }
 
 static void count(const struct revoke *revoke, const struct block *target, struct cut_need *need) {

@@ -119,10 +119,10 @@ static bool delegate_from_phys(struct oracle *o, const struct oracle_call *call)
     child.rights = call->mask;
     child.extent = o->plan.units == 0 ? (uint32_t)EXTENT_PHYS : copy_of_extent(o, EXTENT_PHYS, call->destination);
     for (uint64_t n = 0; n < o->plan.units; n++) {
-        const uint32_t parent = phys_record(o, call->kind, call->base + n);
         child.unit = call->destination + n;
         child.resource = call->base + n;
-        make_room(o, o->plan.to, call->kind, child.unit);
+        make_room(o, o->plan.to, call->kind, child.unit); /* a record of PHYS may go with what was there */
+        const uint32_t parent = phys_record(o, call->kind, call->base + n);
         if (parent == ORACLE_NONE || mapping_make(o, parent, &child) == ORACLE_NONE) {
             return false;
         }

@@ -138,6 +138,21 @@ void spread_doom(struct oracle *o) {
 
 /* ---- begin and end ---- */
 
+/* What the operation changes is covered, and what derives from that, changed or not. */
+static void cover_losing(struct oracle *o, uint8_t bit, uint8_t mask) {
+    for (uint32_t n = 0; n < o->covered_count; n++) {
+        struct record *record = &o->records[o->covered[n]];
+        record->losing |= (record->mapping.rights & mask) != 0 ? bit : 0;
+    }
+    for (uint32_t n = 0; n < o->covered_count; n++) {
+        uint32_t above = o->covered[n];
+        while (above != ORACLE_NONE && (o->records[above].losing & bit) == 0) {
+            above = mapping_of(o, above)->parent;
+        }
+        o->records[o->covered[n]].losing |= above != ORACLE_NONE ? bit : 0;
+    }
+}
+
 uint32_t oracle_begin(struct oracle *o, const struct oracle_call *call) {
     uint32_t number = 0;
     while (number < ORACLE_IN_PROGRESS && (o->in_progress >> number & 1) != 0) {
@@ -154,13 +169,12 @@ uint32_t oracle_begin(struct oracle *o, const struct oracle_call *call) {
         named_of(o, o->plan.to)->condemned |= bit;
         o->operation[number].victim = o->plan.to;
     }
-    for (uint32_t n = 0; n < o->covered_count && call->operation == ABI_REVOKE; n++) {
-        struct record *record = &o->records[o->covered[n]];
-        if (call->scope == ABI_DROP) {
-            record->dropping |= bit;
-        } else if ((record->mapping.rights & call->mask) != 0) {
-            record->losing |= bit;
-        }
+    const bool drops = call->operation == ABI_REVOKE && call->scope == ABI_DROP;
+    for (uint32_t n = 0; n < o->covered_count && drops; n++) {
+        o->records[o->covered[n]].dropping |= bit;
+    }
+    if (call->operation == ABI_REVOKE && !drops) {
+        cover_losing(o, bit, call->mask);
     }
     spread_doom(o);
     return number;
