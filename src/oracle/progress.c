@@ -70,6 +70,9 @@ void make_room(struct oracle *o, uint32_t pd, uint8_t kind, uint64_t unit) {
     if (o->records[index].dropping != 0) {
         move_children_up(o, index);
     }
+    for (uint32_t i = mapping_of(o, index)->first_child; i != ORACLE_NONE; i = mapping_of(o, i)->next_sibling) {
+        o->records[i].orphaned |= o->records[index].doomed;
+    }
     mapping_remove(o, index);
 }
 
@@ -208,6 +211,15 @@ static void uncover(struct oracle *o, uint32_t index, uint8_t operations) {
     record->doomed &= (uint8_t)~operations;
 }
 
+static void cover_orphans(struct oracle *o, uint32_t index, uint8_t operations) {
+    struct record *record = &o->records[index];
+    const bool waits = (record->orphaned & operations) != 0;
+    record->orphaned &= (uint8_t)~operations;
+    if (waits && record->orphaned == 0) {
+        cover(o, index);
+    }
+}
+
 static void cover_dropping(struct oracle *o, uint32_t index, uint8_t operations) {
     if ((o->records[index].dropping & operations) != 0) {
         cover(o, index);
@@ -251,6 +263,10 @@ void oracle_end(struct oracle *o, uint32_t number) {
     if (call.operation == ABI_REVOKE) {
         revoke_commit(o, &call);
     }
+    begin_walk(o);
+    visit_all(o, o->ending, cover_orphans);
+    cover_subtrees(o, 0);
+    take_rights(o, UINT8_MAX);
     visit_all(o, o->ending, uncover);
     for (uint32_t id = ORACLE_ROOT; id < o->pd_numbers.top; id++) {
         acquit(o, id, o->ending);
