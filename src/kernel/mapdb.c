@@ -17,9 +17,7 @@ POOL(nodes, mapdb_nodes);
 _Static_assert(sizeof(struct node) >= GEO_NODE_BYTES, "more nodes can be paid for than the pool has");
 static uint32_t charged_nodes;
 static struct node *uncoalesced; /* nodes that may have a buddy to coalesce with */
-static struct {
-    struct node *node, *buddy; /* node NULL: none */
-} absorbing;               /* half done */
+static struct { struct node *node, *buddy; /* node NULL: none */ } absorbing; /* half done */
 static struct {
     struct node *first, *last;
     uint64_t in, out; /* nodes that ever were */

@@ -12,11 +12,13 @@
 #include "space.h"
 #include "work.h"
 
+enum { HISTORY_AT = 16 };
+
 /* When a node was made, or last moved to another space; which operations (a bit each) took rights from it, and when the
  * last of these was in progress. Kept for those that are in progress. */
 struct history {
     uint64_t born;
-    uint64_t lost_at : 48, lost : 16;
+    uint64_t lost; /* bits, and from HISTORY_AT on, when */
 };
 
 void mapdb_reset(void);
@@ -50,7 +52,8 @@ struct node *mapdb_cut(struct node *node, uint64_t resource, unsigned order, str
  * needed, and, if it is another one and the node is charged, the node. */
 void mapdb_move(struct node *node, struct space *space, uint64_t base);
 
-/* Begins to take rights from a node and its descendants; those left without existence are removed, from the leaves up. */
+/* Begins to take rights from a node and its descendants; those left without existence are removed, from the leaves up.
+ */
 void mapdb_lower(struct walk *walk, struct node *top, unsigned mask, uint32_t lost);
 /* One step of that, while walk->at.node is not NULL. */
 enum point mapdb_lower_step(struct walk *walk);

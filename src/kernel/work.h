@@ -3,11 +3,11 @@
  * any number of them may stand at preemption points and be finished in any order.
  *
  * An operation is decided, pays and divides nodes before its first step. Then it takes rights away and removes nodes
- * (revoke, drop), empties what dies of that (cascade), joins what can be one, makes CPUs forget, frees what was removed,
- * and buries the dead. What is changed between two steps is whole: index, tree and tables agree, nothing is reserved.
- * Whoever removes a node tells the walks of all operations, which then stand elsewhere. Operations that move nodes in
- * the derivation tree first bring others past the phases that walk it (work_help); so no walk sees that. What of an
- * operation in progress others take as done already is said in cover.h.
+ * (revoke, drop), empties what dies of that (cascade), joins what can be one, makes CPUs forget, frees what was
+ * removed, and buries the dead. What is changed between two steps is whole: index, tree and tables agree, nothing is
+ * reserved. Whoever removes a node tells the walks of all operations, which then stand elsewhere. Operations that move
+ * nodes in the derivation tree first bring others past the phases that walk it (work_help); so no walk sees that. What
+ * of an operation in progress others take as done already is said in cover.h.
  *
  * Nothing here knows who called: a caller may die before its operation ends.
  */
@@ -69,8 +69,8 @@ struct work {
     struct cursor search; /* among these */
     struct walk walk;     /* of what loses rights */
     struct referent *dying;
-    struct pd *emptied; /* being emptied */
-    struct pd *dead;    /* empty, and to be buried */
+    struct pd *emptied;               /* being emptied */
+    struct pd *dead;                  /* empty, and to be buried */
     uint64_t nodes_mark, tables_mark; /* what was retired before the shootdown */
     enum abi_code code;
     uint64_t value;
