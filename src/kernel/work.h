@@ -61,7 +61,6 @@ struct block {
 };
 
 struct work {
-    enum work_phase phase;
     uint64_t start;       /* when it began */
     struct revoke revoke; /* range.space NULL: it revokes nothing, or what it named is gone */
     uint64_t position;    /* units of the range below are done */
@@ -72,8 +71,9 @@ struct work {
     struct pd *emptied;               /* being emptied */
     struct pd *dead;                  /* empty, and to be buried */
     uint64_t nodes_mark, tables_mark; /* what was retired before the shootdown */
-    enum abi_code code;
     uint64_t value;
+    enum abi_code code;
+    enum work_phase phase;
     enum point point; /* at which it stands */
     bool preemptible, destroys, lowers, shoots;
 };
