@@ -67,9 +67,9 @@ bool mapdb_settled(void);
 /* Completes what is half done of that. */
 void mapdb_complete(void);
 
-/* Nodes that were ever unlinked. Frees some of the first `mark` of them that are not free yet; false: there are none.
- */
-uint64_t mapdb_retired(void);
+/* Nodes that were ever unlinked, and of them those that were freed. Frees some of the first `mark` that are not free
+ * yet; false: there are none. */
+extern uint64_t mapdb_retired, mapdb_reclaimed;
 bool mapdb_reclaim(uint64_t mark);
 
 /* The next node of the subtree below `top` in preorder, without descending below `node` if `skip`; NULL at the end. */
