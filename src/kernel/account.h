@@ -75,8 +75,8 @@ void account_finish(void);
 /* Makes a PD the payer of another, or of an object; undoes that. */
 void account_attach(struct referent *client, struct pd *payer);
 void account_detach(struct referent *client);
-/* The payer of a dying PD, for which nothing but itself is charged any more, gets some of its clients, and after the last
- * its account: true. */
+/* The payer of a dying PD, for which nothing but itself is charged any more, gets some of its clients, and after the
+ * last its account: true. */
 bool account_inherit(struct pd *pd);
 
 /* The n-th object (from 1) asked for before the next account_finish is refused; 0: none. */

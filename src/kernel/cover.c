@@ -5,10 +5,12 @@
 #include "mapdb.h"
 #include "pd.h"
 
+_Static_assert((int)GEO_WORKS < (int)HISTORY_AT, "a bit for each operation");
+
 /* Whether a node lost rights to an operation in progress. */
 static bool was_lost(const struct work *work, const struct node *node) {
-    const struct history *history = mapdb_history(node);
-    return history->lost >> work_index(work) & 1 && work->start <= history->lost_at;
+    uint64_t lost = mapdb_history(node)->lost;
+    return lost >> work_index(work) & 1 && work->start <= lost >> HISTORY_AT;
 }
 
 /* Whether the node, if it is where the revoke takes rights, is one that it changes or changed. */
@@ -128,13 +130,9 @@ bool cover_holds(const struct node *node) {
 }
 
 void cover_note_lost(const struct node *node, uint32_t bits) {
-    struct history *history = mapdb_history(node);
-    for (uint32_t i = 0; history->lost >> i; i++) {
+    for (uint32_t i = 0; i <= GEO_WORKS; i++) {
         const struct work *work = work_by_index(i);
-        if (!work || !was_lost(work, node)) {
-            history->lost &= ~(UINT32_C(1) << i) & UINT16_MAX;
-        }
+        bits |= work && was_lost(work, node) ? UINT32_C(1) << i : 0;
     }
-    history->lost |= bits & UINT16_MAX;
-    history->lost_at = work_now & (UINT64_MAX >> 16);
+    mapdb_history(node)->lost = bits | work_now << HISTORY_AT;
 }

@@ -1,10 +1,10 @@
 /*
- * What operations in progress take: other operations see that as taken already, where they would derive from it or act by
- * its authority (semantics, section 3, "Preemption").
+ * What operations in progress take: other operations see that as taken already, where they would derive from it or act
+ * by its authority (semantics, section 3, "Preemption").
  *
  * Covered is what a revoke in progress would have changed had it run alone at its start, what is in the spaces of a PD
- * that is being destroyed, the capabilities to such a PD, and all that derives from these. Only asked while something is
- * in progress.
+ * that is being destroyed, the capabilities to such a PD, and all that derives from these. Only asked while something
+ * is in progress.
  */
 #ifndef RESCIND_COVER_H
 #define RESCIND_COVER_H

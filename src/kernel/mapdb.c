@@ -17,13 +17,9 @@ POOL(nodes, mapdb_nodes);
 _Static_assert(sizeof(struct node) >= GEO_NODE_BYTES, "more nodes can be paid for than the pool has");
 static uint32_t charged_nodes;
 static struct node *uncoalesced; /* nodes that may have a buddy to coalesce with */
-static struct {
-    struct node *node, *buddy; /* node NULL: none */
-} absorbing;               /* half done */
-static struct {
-    struct node *first, *last;
-    uint64_t in, out; /* nodes that ever were */
-} retired;            /* in the order in which they were unlinked */
+static struct { struct node *node, *buddy; /* node NULL: none */ } absorbing; /* half done */
+static struct node *first_retired, *last_retired; /* in the order in which they were unlinked */
+uint64_t mapdb_retired, mapdb_reclaimed;
 static struct history history[GEO_NODES];
 
 static void range_stored(const struct node *node) {
@@ -149,8 +145,7 @@ void mapdb_reset(void) {
     charged_nodes = 0;
     uncoalesced = NULL;
     absorbing.node = NULL;
-    retired.first = retired.last = NULL;
-    retired.in = retired.out = 0;
+    mapdb_retired = mapdb_reclaimed = 0;
 }
 
 uint32_t mapdb_charged(void) {
@@ -194,13 +189,13 @@ static struct node *new_node(struct space *space, uint64_t base, unsigned order,
 static void retire(struct node *node) {
     node->retired = true;
     node->next_listed = NULL;
-    if (retired.in == retired.out) {
-        retired.first = node;
+    if (mapdb_retired == mapdb_reclaimed) {
+        first_retired = node;
     } else {
-        retired.last->next_listed = node;
+        last_retired->next_listed = node;
     }
-    retired.last = node;
-    retired.in++;
+    last_retired = node;
+    mapdb_retired++;
 }
 
 /* The node is gone; its hardware form and its children are already someone else's, or gone. Its memory is not yet free.
@@ -226,20 +221,16 @@ static void reclaim(struct node *node) {
     pool_give(&nodes, mapdb_index(node));
 }
 
-uint64_t mapdb_retired(void) {
-    return retired.in;
-}
-
 bool mapdb_reclaim(uint64_t mark) {
-    uint64_t before = retired.out;
-    while (retired.out < mark && retired.out < before + PIECE) {
+    uint64_t before = mapdb_reclaimed;
+    while (mapdb_reclaimed < mark && mapdb_reclaimed < before + PIECE) {
         KSTEP();
-        struct node *node = retired.first;
-        retired.first = node->next_listed;
-        retired.out++;
+        struct node *node = first_retired;
+        first_retired = node->next_listed;
+        mapdb_reclaimed++;
         reclaim(node);
     }
-    return retired.out > before;
+    return mapdb_reclaimed > before;
 }
 
 struct node *mapdb_create(struct space *space, uint64_t base, unsigned order, uint64_t resource, unsigned rights,
@@ -261,13 +252,13 @@ struct node *mapdb_create(struct space *space, uint64_t base, unsigned order, ui
 
 /* Takes all rights of a node without children. It stays linked, so that nothing else comes to be in its place. */
 static enum point take(struct node *node) {
-    uint64_t tables = ptab_retired();
+    uint64_t tables = ptab_retired;
     if (node->space->kind != ABI_OBJ) {
         unmap(node->space, node->base, node->order);
     }
     node->rights = 0;
     range_stored(node);
-    return ptab_retired() == tables ? POINT_TAKEN : POINT_TABLES;
+    return ptab_retired == tables ? POINT_TAKEN : POINT_TABLES;
 }
 
 /* One step of removing a node without children. */

@@ -12,11 +12,13 @@
 #include "space.h"
 #include "work.h"
 
+enum { HISTORY_AT = 16 };
+
 /* When a node was made, or last moved to another space; which operations (a bit each) took rights from it, and when the
  * last of these was in progress. Kept for those that are in progress. */
 struct history {
     uint64_t born;
-    uint64_t lost_at : 48, lost : 16;
+    uint64_t lost; /* bits, and from HISTORY_AT on, when */
 };
 
 void mapdb_reset(void);
@@ -50,7 +52,8 @@ struct node *mapdb_cut(struct node *node, uint64_t resource, unsigned order, str
  * needed, and, if it is another one and the node is charged, the node. */
 void mapdb_move(struct node *node, struct space *space, uint64_t base);
 
-/* Begins to take rights from a node and its descendants; those left without existence are removed, from the leaves up. */
+/* Begins to take rights from a node and its descendants; those left without existence are removed, from the leaves up.
+ */
 void mapdb_lower(struct walk *walk, struct node *top, unsigned mask, uint32_t lost);
 /* One step of that, while walk->at.node is not NULL. */
 enum point mapdb_lower_step(struct walk *walk);
@@ -64,9 +67,9 @@ bool mapdb_settled(void);
 /* Completes what is half done of that. */
 void mapdb_complete(void);
 
-/* Nodes that were ever unlinked. Frees some of the first `mark` of them that are not free yet; false: there are none.
- */
-uint64_t mapdb_retired(void);
+/* Nodes that were ever unlinked, and of them those that were freed. Frees some of the first `mark` that are not free
+ * yet; false: there are none. */
+extern uint64_t mapdb_retired, mapdb_reclaimed;
 bool mapdb_reclaim(uint64_t mark);
 
 /* The next node of the subtree below `top` in preorder, without descending below `node` if `skip`; NULL at the end. */

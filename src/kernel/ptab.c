@@ -22,7 +22,7 @@ static struct {
     uint32_t index;
     struct account *payer;
 } limbo[GEO_TABLES];
-static uint64_t limbo_in, limbo_out;
+uint64_t ptab_retired, ptab_reclaimed;
 
 /* The tables on the way to a unit, from the root down to some level. */
 struct path {
@@ -70,8 +70,8 @@ static struct table *new_table(void) {
 
 /* The table is no longer linked, but a CPU may still walk it. */
 static void free_table(const struct table *table) {
-    KASSERT(limbo_in - limbo_out < GEO_TABLES);
-    limbo[limbo_in++ % GEO_TABLES].index = table_index(table);
+    KASSERT(ptab_retired - ptab_reclaimed < GEO_TABLES);
+    limbo[ptab_retired++ % GEO_TABLES].index = table_index(table);
 }
 
 static void reclaim(uint32_t index) {
@@ -129,29 +129,25 @@ static uint32_t prune(struct path *path, uint64_t unit, unsigned level) {
 
 void ptab_reset(void) {
     pool_reset(&tables);
-    limbo_in = 0;
-    limbo_out = 0;
+    ptab_retired = 0;
+    ptab_reclaimed = 0;
 }
 
 void ptab_owe(struct account *payer, uint32_t count) {
-    for (uint64_t i = limbo_in - count; i < limbo_in; i++) {
+    for (uint64_t i = ptab_retired - count; i < ptab_retired; i++) {
         limbo[i % GEO_TABLES].payer = payer;
     }
 }
 
-uint64_t ptab_retired(void) {
-    return limbo_in;
-}
-
 bool ptab_release(uint64_t mark) {
-    uint64_t before = limbo_out;
-    while (limbo_out < mark && limbo_out < before + PIECE) {
+    uint64_t before = ptab_reclaimed;
+    while (ptab_reclaimed < mark && ptab_reclaimed < before + PIECE) {
         KSTEP();
-        uint64_t first = limbo_out++ % GEO_TABLES;
+        uint64_t first = ptab_reclaimed++ % GEO_TABLES;
         reclaim(limbo[first].index);
         account_give(limbo[first].payer, PTAB_TABLE_BYTES);
     }
-    return limbo_out > before;
+    return ptab_reclaimed > before;
 }
 
 uint32_t ptab_missing(const uint64_t *root, uint64_t base, unsigned order, uint64_t mapped) {

@@ -2,6 +2,7 @@
  * revoke: finds the nodes that lose rights (targets), as blocks of resources; first reserves what cutting them takes,
  * if any is to be cut, then cuts them. That is decided at once; then it lowers them, step by step.
  */
+#include "revoke.h"
 #include "account.h"
 #include "check.h"
 #include "cover.h"
@@ -10,7 +11,6 @@
 #include "mapdb.h"
 #include "pd.h"
 #include "ptab.h"
-#include "revoke.h"
 #include "work.h"
 
 enum { PIECE = 8 /* nodes looked at in one step */ };

@@ -49,7 +49,7 @@ struct referent {
     struct referent *next_dying;
     uint32_t references; /* length of `capabilities` */
     bool plain;          /* an object, not a PD */
-    bool dying; /* its destruction has begun */
+    bool dying;          /* its destruction has begun */
 };
 
 struct object {
@@ -73,7 +73,7 @@ struct pd {
     struct referent *clients; /* those whose payer it is */
     uint64_t *root_table;     /* NULL in PHYS, which is no address space */
     struct stale stale;
-    struct pd *next_dead; /* empty, and not yet buried */
+    struct pd *next_dead;  /* empty, and not yet buried */
     uint8_t cpus;          /* bit: that CPU has a tag for it */
     uint8_t tag[GEO_CPUS]; /* which one */
 };

@@ -2,9 +2,9 @@
  * What CPUs must forget: translations that an operation took away, and page tables that it made free.
  *
  * Notes are taken during an operation and dealt with near its end, once for each CPU: those that there are then, be
- * they of this operation or of others in progress. A CPU that does not run the PD concerned is not disturbed: it uses no
- * translation of it, and the PD's tag there is given up, which costs nothing but a flush when the tag is taken again.
- * Page tables that were released before go back to the pool only after that.
+ * they of this operation or of others in progress. A CPU that does not run the PD concerned is not disturbed: it uses
+ * no translation of it, and the PD's tag there is given up, which costs nothing but a flush when the tag is taken
+ * again. Page tables that were released before go back to the pool only after that.
  *
  * What needs invalidation (Intel SDM vol. 3A, section 4.10):
  * - an entry made present: nothing (4.10.4.3); nor does a leaf that is split: the large translation that a CPU may keep

@@ -113,8 +113,8 @@ static enum point join_step(void) {
 }
 
 static enum point stale_step(struct work *work) {
-    work->nodes_mark = mapdb_retired();
-    work->tables_mark = ptab_retired();
+    work->nodes_mark = mapdb_retired;
+    work->tables_mark = ptab_retired;
     work->shoots = tlb_pending();
     if (!work->shoots) {
         return POINT_NONE;
@@ -182,13 +182,28 @@ static enum point phase_step(struct work *work) {
     }
 }
 
+/* After what is removed: the first phase of the rest in which there is something to do. */
+static enum work_phase joining_phase(const struct work *work) {
+    if (!work_others() && !mapdb_settled()) {
+        return WORK_JOIN;
+    }
+    return tlb_pending() || mapdb_retired != mapdb_reclaimed || ptab_retired != ptab_reclaimed || work->dead
+               ? WORK_STALE
+               : WORK_END;
+}
+
 /* The phase after one that is over. */
 static enum work_phase next_phase(const struct work *work) {
     switch (work->phase) {
     case WORK_DECIDE:
-        return work_others() ? WORK_END : WORK_JOIN;
+        return work_others() ? WORK_END : joining_phase(work);
     case WORK_DROP:
-        return WORK_CASCADE;
+    case WORK_REVOKE:
+        return work->dying ? WORK_CASCADE : joining_phase(work);
+    case WORK_CASCADE:
+        return joining_phase(work);
+    case WORK_STALE: /* no CPU has anything to forget; but others may have asked */
+        return WORK_AWAIT;
     case WORK_BURY:
         return work_others() || mapdb_settled() ? WORK_END : WORK_JOIN;
     default:
@@ -251,10 +266,12 @@ void work_help(unsigned kind, bool lowering_only) {
 }
 
 void work_forget_node(const struct node *node) {
-    for (uint32_t i = 0; i < WORKS; i++) {
-        if (works[i].phase != WORK_FREE_SLOT) {
-            cursor_forget(&works[i].search, node);
-            cursor_forget(&works[i].walk.at, node);
+    uint32_t left = work_count;
+    for (struct work *work = works; left > 0; work++) {
+        if (work->phase != WORK_FREE_SLOT) {
+            left--;
+            cursor_forget(&work->search, node);
+            cursor_forget(&work->walk.at, node);
         }
     }
 }

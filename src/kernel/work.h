@@ -3,11 +3,11 @@
  * any number of them may stand at preemption points and be finished in any order.
  *
  * An operation is decided, pays and divides nodes before its first step. Then it takes rights away and removes nodes
- * (revoke, drop), empties what dies of that (cascade), joins what can be one, makes CPUs forget, frees what was removed,
- * and buries the dead. What is changed between two steps is whole: index, tree and tables agree, nothing is reserved.
- * Whoever removes a node tells the walks of all operations, which then stand elsewhere. Operations that move nodes in
- * the derivation tree first bring others past the phases that walk it (work_help); so no walk sees that. What of an
- * operation in progress others take as done already is said in cover.h.
+ * (revoke, drop), empties what dies of that (cascade), joins what can be one, makes CPUs forget, frees what was
+ * removed, and buries the dead. What is changed between two steps is whole: index, tree and tables agree, nothing is
+ * reserved. Whoever removes a node tells the walks of all operations, which then stand elsewhere. Operations that move
+ * nodes in the derivation tree first bring others past the phases that walk it (work_help); so no walk sees that. What
+ * of an operation in progress others take as done already is said in cover.h.
  *
  * Nothing here knows who called: a caller may die before its operation ends.
  */
@@ -61,7 +61,6 @@ struct block {
 };
 
 struct work {
-    enum work_phase phase;
     uint64_t start;       /* when it began */
     struct revoke revoke; /* range.space NULL: it revokes nothing, or what it named is gone */
     uint64_t position;    /* units of the range below are done */
@@ -69,11 +68,12 @@ struct work {
     struct cursor search; /* among these */
     struct walk walk;     /* of what loses rights */
     struct referent *dying;
-    struct pd *emptied; /* being emptied */
-    struct pd *dead;    /* empty, and to be buried */
+    struct pd *emptied;               /* being emptied */
+    struct pd *dead;                  /* empty, and to be buried */
     uint64_t nodes_mark, tables_mark; /* what was retired before the shootdown */
-    enum abi_code code;
     uint64_t value;
+    enum abi_code code;
+    enum work_phase phase;
     enum point point; /* at which it stands */
     bool preemptible, destroys, lowers, shoots;
 };

@@ -26,8 +26,8 @@ enum {
 struct host {
     struct rescind_hooks hooks;
     uint64_t steps; /* of the current call */
-    /* Preemption points of the current call: at how many more it goes on until it stops (0: it does not); steps up to the
-     * last, if there was one, and the most between two. */
+    /* Preemption points of the current call: at how many more it goes on until it stops (0: it does not); steps up to
+     * the last, if there was one, and the most between two. */
     uint32_t points;
     bool point_seen;
     uint64_t point_steps, stretch;

@@ -65,8 +65,8 @@ _Static_assert(offsetof(struct machine_cpu, self) == LAYOUT_CPU_SELF, "entry.S")
 
 struct machine {
     struct machine_cpu cpu[CONTROL_CPUS];
-    uint32_t cpus; /* that run, from 0 on */
-    uint32_t lock; /* accessed atomically; likewise... */
+    uint32_t cpus;    /* that run, from 0 on */
+    uint32_t lock;    /* accessed atomically; likewise... */
     uint32_t waiting; /* ...CPUs that wait for it */
     uint32_t leaf_level;
     uint64_t steps;                                /* of the current system call */

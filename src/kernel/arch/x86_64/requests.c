@@ -5,7 +5,7 @@
 #include "ports.h"
 
 enum {
-    PATIENCE = 200, /* turns before a CPU that waits halts */
+    PATIENCE = 200,  /* turns before a CPU that waits halts */
     COURTESY = 20000 /* turns that an operation waits at a point for a CPU that waits for the lock */
 };
 
@@ -66,7 +66,8 @@ void machine_unlock(void) {
     wake();
 }
 
-/* With the lock held, at a point where the kernel's state is whole: takes interrupts, and lets another CPU in that waits. */
+/* With the lock held, at a point where the kernel's state is whole: takes interrupts, and lets another CPU in that
+ * waits. */
 bool arch_point(void) {
     struct machine_cpu *self = machine_self();
     __atomic_store_n(&self->dozes, 1, __ATOMIC_SEQ_CST); /* so that the interrupt comes back here */
