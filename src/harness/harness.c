@@ -559,7 +559,7 @@ static enum harness_verdict run_tear_down(struct harness *harness, const struct 
 }
 
 static enum harness_verdict run_all(struct harness *harness, const struct seq *seq) {
-    harness->outcome->executed = harness->outcome->changed_operations = 0;
+    harness->outcome->executed = harness->outcome->changed_operations = harness->outcome->suspended = 0;
     harness->outcome->changed_units = harness->outcome->probes = 0;
     enum harness_verdict verdict = run_part(harness, seq, run_operations);
     if (verdict != HARNESS_AGREE)

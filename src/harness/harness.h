@@ -35,12 +35,13 @@ struct harness_outcome {
     uint32_t executed;           /* operations done, void ones included */
     uint32_t changed_operations; /* operations that changed the abstract state */
     uint64_t changed_units;
-    bool spent;      /* the target boots only once, and is not in the boot state any more */
-    uint64_t probes; /* accesses and lookups tried by HARNESS_PROBE */
-    bool at_unit;    /* the finding is about one unit: */
-    uint8_t kind;    /* of space */
-    uint32_t pd;     /* oracle id, or ORACLE_NONE */
-    uint64_t unit;   /* in that PD's space of that kind */
+    uint32_t suspended; /* operations that stopped at a preemption point and ran others meanwhile */
+    bool spent;         /* the target boots only once, and is not in the boot state any more */
+    uint64_t probes;    /* accesses and lookups tried by HARNESS_PROBE */
+    bool at_unit;       /* the finding is about one unit: */
+    uint8_t kind;       /* of space */
+    uint32_t pd;        /* oracle id, or ORACLE_NONE */
+    uint64_t unit;      /* in that PD's space of that kind */
     char signature[HARNESS_SIGNATURE_MAX];
     char report[HARNESS_REPORT_MAX]; /* text; several lines */
 };

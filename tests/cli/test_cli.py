@@ -15,7 +15,7 @@ from pathlib import Path
 
 RESCIND = ""
 
-COMMANDS = ("run", "gen", "show", "pack", "shrink", "bench", "laws", "diff", "soak")
+COMMANDS = ("run", "gen", "show", "pack", "shrink", "bench", "laws", "diff", "soak", "explore")
 AGREE, FINDING, BAD = 0, 1, 2
 
 STORY = """# rescind: 1
