@@ -282,6 +282,7 @@ int command_explore(int argc, char **argv) {
     session->arguments = &arguments;
     if (!sequence_load(&session->seq, arguments.path, raw_form(&arguments.run, &form)))
         return EXIT_BAD;
+    schedule_clear(&session->seq);
     if (session->seq.count == 0) {
         complain("%s: no operations, so there are no schedules", arguments.path);
         return EXIT_BAD;
@@ -294,7 +295,6 @@ int command_explore(int argc, char **argv) {
     session->progress = &progress;
     session->worker = worker_new(arguments.run.timeout, &progress);
     const struct schedule_runner runner = {run_schedule, session};
-    schedule_clear(&session->seq);
     if (arguments.depth)
         run_random(session, &runner);
     else

@@ -41,10 +41,15 @@ static void set_schedule(struct seq_op *op, uint32_t point, uint32_t run) {
 }
 
 void schedule_clear(struct seq *seq) {
+    uint32_t kept = 0;
     for (uint32_t i = 0; i < seq->count; i++) {
-        if (can_be_preempted(&seq->op[i]))
-            set_schedule(&seq->op[i], 0, 0);
+        struct seq_op *op = &seq->op[kept];
+        *op = seq->op[i];
+        if (can_be_preempted(op))
+            set_schedule(op, 0, 0);
+        kept += op->code != SEQ_RESUME;
     }
+    seq->count = kept;
 }
 
 static void append(struct schedule_list *list, const struct schedule *schedule) {

@@ -22,7 +22,7 @@ struct schedule_runner {
     void *context;
 };
 
-/* Takes all schedules away, so that others can be tried. */
+/* Takes all schedules away, and what resumes, so that others can be tried. */
 void schedule_clear(struct seq *seq);
 
 /* ---- all of them ---- */

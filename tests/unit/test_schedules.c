@@ -216,8 +216,9 @@ static void schedules_that_are_there_go(void **state) {
     struct seq seq = {.geometry = &seq_geometry_small, .op = ops, .count = 3, .capacity = 3};
     (void)state;
     schedule_clear(&seq);
-    assert_true(ops[0].point == 0 && ops[0].nested == 0 && ops[2].point == 0);
-    assert_true(ops[1].point == 2 && ops[1].nested == 1);
+    assert_int_equal(seq.count, 2);
+    assert_true(ops[0].code == SEQ_REVOKE && ops[0].point == 0 && ops[0].nested == 0);
+    assert_true(ops[1].code == SEQ_DESTROY_PD && ops[1].point == 0);
 }
 
 /* ---- random ones ---- */
