@@ -146,12 +146,12 @@ static bool measure_rounds(struct measurement *measurement, const struct argumen
 static void print(struct measurement *measurement, const struct arguments *arguments) {
     const struct schedule_counts *counts = &measurement->counts;
     uint64_t runs = counts->run + counts->measured;
-    json_t *summary = json_pack(
-        "{s:i, s:i, s:I, s:I, s:i, s:f, s:f, s:f}", "operations", (int)measurement->seq.count, "preemptions",
-        (int)arguments->preemptions, "schedules", (json_int_t)counts->run, "runs", (json_int_t)runs, "rounds",
-        (int)measurement->rounds, "runs_per_second", bench_median(measurement->worker_rates, measurement->rounds),
-        "runs_per_cpu_second", bench_median(measurement->processor_rates, measurement->rounds),
-        "operations_per_run", (double)measurement->operations / (double)runs);
+    json_t *summary = json_pack("{s:i, s:i, s:I, s:I, s:i, s:f, s:f, s:f}", "operations", (int)measurement->seq.count,
+                                "preemptions", (int)arguments->preemptions, "schedules", (json_int_t)counts->run,
+                                "runs", (json_int_t)runs, "rounds", (int)measurement->rounds, "runs_per_second",
+                                bench_median(measurement->worker_rates, measurement->rounds), "runs_per_cpu_second",
+                                bench_median(measurement->processor_rates, measurement->rounds), "operations_per_run",
+                                (double)measurement->operations / (double)runs);
     if (arguments->json)
         json_dumpf(summary, stdout, JSON_REAL_PRECISION(6)), putchar('\n');
     else

@@ -1,11 +1,9 @@
 /*
- * rescind explore: runs a sequence with many schedules, until one of them shows a finding.
- *
- * Every schedule is an ordinary sequence and runs in a worker, as all others do; the one that shows a finding is
- * written down, and reproduces it by itself.
+ * Runs a sequence with many schedules: each is an ordinary sequence, and runs in a worker.
  */
+#include "cli/explore.h"
+
 #include "cli/files.h"
-#include "cli/options.h"
 #include "cli/progress.h"
 #include "cli/schedules.h"
 #include "cli/worker.h"
@@ -16,74 +14,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { OPTION_PREEMPTIONS = 256, OPTION_PCT, OPTION_COUNT, OPTION_JSON };
-
-struct arguments {
-    struct run_options run;
-    uint32_t preemptions, depth; /* depth 0: systematic */
-    uint64_t count;
-    bool json;
-    const char *path, *output;
-};
-
-static const struct argp_option options[] = {
-    {"preemptions", OPTION_PREEMPTIONS, "P", 0, "Run all schedules with at most so many preemptions (default: 1)", 0},
-    {"pct", OPTION_PCT, "D", 0, "Run random schedules instead, by PCT for defects of depth D", 0},
-    {"count", OPTION_COUNT, "N", 0, "How many random schedules (default: 1000)", 0},
-    {"output", 'o', "FILE", 0, "Write the sequence with the schedule that shows a finding there", 0},
-    {"json", OPTION_JSON, NULL, 0, "Print one JSON object", 0},
-    {0},
-};
-
-static error_t parse(int key, char *argument, struct argp_state *state) {
-    struct arguments *arguments = state->input;
-    switch (key) {
-    case ARGP_KEY_INIT:
-        state->child_inputs[0] = &arguments->run;
-        return 0;
-    case OPTION_PREEMPTIONS:
-        arguments->preemptions = (uint32_t)option_number(argument, "preemptions", 0, SCHEDULE_PREEMPTIONS_MAX, state);
-        return 0;
-    case OPTION_PCT:
-        arguments->depth = (uint32_t)option_number(argument, "pct", 1, SCHEDULE_DEPTH_MAX, state);
-        return 0;
-    case OPTION_COUNT:
-        arguments->count = option_number(argument, "count", 1, UINT32_MAX, state);
-        return 0;
-    case OPTION_JSON:
-        arguments->json = true;
-        return 0;
-    case 'o':
-        arguments->output = argument;
-        return 0;
-    case ARGP_KEY_ARG:
-        if (arguments->path)
-            argp_error(state, "unexpected argument '%s'", argument);
-        arguments->path = argument;
-        return 0;
-    case ARGP_KEY_END:
-        if (!arguments->path)
-            argp_usage(state);
-        return 0;
-    }
-    return ARGP_ERR_UNKNOWN;
-}
-
-static const struct argp parser = {
-    options,
-    parse,
-    "FILE",
-    "Runs a sequence with many schedules: which revokes and destroys are preempted where, and what runs meanwhile.\v"
-    "The schedules that FILE has itself are not among them. It stops at the first finding. Exit status: 0 all agree, 1 "
-    "a finding, 2 bad input or usage, or interrupted.",
-    run_options_child,
-    NULL,
-    NULL};
-
 enum end { END_COMPLETE, END_FINDING, END_TOO_LARGE, END_INTERRUPTED };
 
 struct session {
-    const struct arguments *arguments;
+    const struct explore_options *options;
     struct worker *worker;
     struct progress *progress;
     struct worker_job job;
@@ -122,7 +56,7 @@ static bool run_schedule(void *context, const struct seq *seq, uint32_t *suspend
         session->end = END_TOO_LARGE;
     else if (interrupted)
         session->end = END_INTERRUPTED;
-    if (session->arguments->depth)
+    if (session->options->depth)
         progress_set(session->progress, "%" PRIu64 " of %" PRIu64 " schedules", session->counts.run,
                      session->counts.existing);
     else
@@ -136,17 +70,17 @@ static bool run_schedule(void *context, const struct seq *seq, uint32_t *suspend
 
 /* Leaves the schedule that was run last, or the first that shows a finding, in session->seq. */
 static void run_random(struct session *session, const struct schedule_runner *runner) {
-    const struct arguments *arguments = session->arguments;
+    const struct explore_options *options = session->options;
     struct seq made;
     struct seq_random random;
-    session->counts.existing = arguments->count;
-    if (!pct_measure(&session->pct, &session->seq, arguments->depth, runner))
+    session->counts.existing = options->count;
+    if (!pct_measure(&session->pct, &session->seq, options->depth, runner))
         return;
     sequence_allocate(&made, session->seq.geometry);
     bool goes_on = true;
-    for (uint64_t i = 0; i < arguments->count && goes_on; i++) {
+    for (uint64_t i = 0; i < options->count && goes_on; i++) {
         uint32_t suspended;
-        seed_sequence(&random, arguments->run.seed, i);
+        seed_sequence(&random, options->seed, i);
         session->inexact += !pct_schedule(&session->pct, &session->seq, &made, &random);
         goes_on = run_schedule(session, &made, &suspended);
         session->counts.run++;
@@ -168,16 +102,16 @@ static const char *verdict(enum end end) {
 }
 
 static void describe(const struct session *session, struct seq_meta *meta) {
-    const struct arguments *arguments = session->arguments;
-    const char *file = file_name(arguments->path);
+    const struct explore_options *options = session->options;
+    const char *file = file_name(options->path);
     snprintf(meta->check, sizeof meta->check, "%.*s", (int)sizeof meta->check - 1, session->outcome.signature);
-    if (arguments->depth)
+    if (options->depth)
         snprintf(meta->origin, sizeof meta->origin,
-                 "rescind explore --pct=%u --seed=%" PRIu64 " %.100s, schedule %" PRIu64, arguments->depth,
-                 arguments->run.seed, file, session->counts.run - 1);
+                 "rescind explore --pct=%u --seed=%" PRIu64 " %.100s, schedule %" PRIu64, options->depth, options->seed,
+                 file, session->counts.run - 1);
     else
         snprintf(meta->origin, sizeof meta->origin, "rescind explore --preemptions=%u %.100s, schedule %" PRIu64,
-                 arguments->preemptions, file, session->counts.run - 1);
+                 options->preemptions, file, session->counts.run - 1);
 }
 
 /* The chance that at least one of the schedules run finds a defect of the depth; by squaring. */
@@ -193,17 +127,17 @@ static double chance_of_all(const struct session *session) {
 
 static void print_counts(const struct session *session) {
     const struct schedule_counts *counts = &session->counts;
-    const struct arguments *arguments = session->arguments;
-    if (!arguments->depth) {
+    const struct explore_options *options = session->options;
+    if (!options->depth) {
         printf("%s: %s%" PRIu64 " schedules with at most %u preemptions, %" PRIu64 " run; %" PRIu64
                " runs more to count preemption points\n",
-               arguments->path, counts->complete ? "" : "at least ", counts->existing, arguments->preemptions,
-               counts->run, counts->measured);
+               options->path, counts->complete ? "" : "at least ", counts->existing, options->preemptions, counts->run,
+               counts->measured);
         return;
     }
     const struct pct *pct = &session->pct;
-    printf("%s: %" PRIu64 " of %" PRIu64 " random schedules run; seed %" PRIu64 "\n", arguments->path, counts->run,
-           counts->existing, arguments->run.seed);
+    printf("%s: %" PRIu64 " of %" PRIu64 " random schedules run; seed %" PRIu64 "\n", options->path, counts->run,
+           counts->existing, options->seed);
     printf("n = %u operations, k = %u steps: a schedule finds a defect of depth %u with probability 1/(n k^%u) = %.3g "
            "at least, %" PRIu64 " do with %.3g\n",
            pct->threads, pct->steps, pct->depth, pct->depth - 1, pct_bound(pct), counts->run, chance_of_all(session));
@@ -215,39 +149,39 @@ static void print_counts(const struct session *session) {
 }
 
 static void print_text(const struct session *session, const char *text) {
-    const struct arguments *arguments = session->arguments;
+    const struct explore_options *options = session->options;
     if (session->end == END_FINDING) {
-        printf("FINDING %s %s\n%s\n", arguments->path, session->outcome.signature, session->outcome.report);
-        if (arguments->output)
-            printf("written: %s\nrun again: rescind run --compare=%s --seed=%" PRIu64 " %s\n", arguments->output,
-                   cli_compare_name(arguments->run.compare), arguments->run.seed, arguments->output);
+        printf("FINDING %s %s\n%s\n", options->path, session->outcome.signature, session->outcome.report);
+        if (options->output)
+            printf("written: %s\nrun again: rescind run --compare=%s --seed=%" PRIu64 " %s\n", options->output,
+                   cli_compare_name(options->compare), options->seed, options->output);
         else
             printf("the sequence with the schedule (-o FILE writes it):\n%s\n", text);
     }
     if (session->end == END_TOO_LARGE)
-        printf("too large  %s: more mapped units than the model can hold\n", arguments->path);
+        printf("too large  %s: more mapped units than the model can hold\n", options->path);
     if (session->end == END_INTERRUPTED)
         printf("interrupted\n");
     print_counts(session);
 }
 
 static void print_json(const struct session *session, const char *text) {
-    const struct arguments *arguments = session->arguments;
+    const struct explore_options *options = session->options;
     const struct schedule_counts *counts = &session->counts;
     const struct harness_outcome *outcome = &session->outcome;
     bool finding = session->end == END_FINDING;
     json_t *object =
-        json_pack("{s: s, s: s, s: s, s: I, s: b, s: I, s: I, s: I}", "path", arguments->path, "verdict",
-                  verdict(session->end), "mode", arguments->depth ? "pct" : "systematic", "schedules",
+        json_pack("{s: s, s: s, s: s, s: I, s: b, s: I, s: I, s: I}", "path", options->path, "verdict",
+                  verdict(session->end), "mode", options->depth ? "pct" : "systematic", "schedules",
                   (json_int_t)counts->existing, "complete", counts->complete, "run", (json_int_t)counts->run,
-                  "measured", (json_int_t)counts->measured, "seed", (json_int_t)arguments->run.seed);
-    if (arguments->depth)
-        json_object_update_new(object, json_pack("{s: i, s: i, s: i, s: f, s: f, s: I}", "depth", (int)arguments->depth,
+                  "measured", (json_int_t)counts->measured, "seed", (json_int_t)options->seed);
+    if (options->depth)
+        json_object_update_new(object, json_pack("{s: i, s: i, s: i, s: f, s: f, s: I}", "depth", (int)options->depth,
                                                  "threads", (int)session->pct.threads, "steps", (int)session->pct.steps,
                                                  "bound", pct_bound(&session->pct), "bound_of_all",
                                                  chance_of_all(session), "inexact", (json_int_t)session->inexact));
     else
-        json_object_set_new(object, "preemptions", json_integer(arguments->preemptions));
+        json_object_set_new(object, "preemptions", json_integer(options->preemptions));
     json_object_set_new(object, "signature", finding ? json_string(outcome->signature) : json_null());
     json_object_set_new(object, "report", finding ? json_string(outcome->report) : json_null());
     json_object_set_new(object, "sequence", finding ? json_string(text) : json_null());
@@ -258,13 +192,13 @@ static void print_json(const struct session *session, const char *text) {
 
 static int conclude(struct session *session) {
     static const int status[] = {EXIT_AGREE, EXIT_FINDING, EXIT_BAD, EXIT_BAD};
-    const struct arguments *arguments = session->arguments;
+    const struct explore_options *options = session->options;
     size_t length;
     if (session->end == END_FINDING)
         describe(session, &session->seq.meta);
     char *text = sequence_text(&session->seq, &length);
-    bool good = session->end != END_FINDING || !arguments->output || file_replace(arguments->output, text, length);
-    if (arguments->json)
+    bool good = session->end != END_FINDING || !options->output || file_replace(options->output, text, length);
+    if (options->json)
         print_json(session, text);
     else
         print_text(session, text);
@@ -272,37 +206,26 @@ static int conclude(struct session *session) {
     return good ? status[session->end] : EXIT_BAD;
 }
 
-int command_explore(int argc, char **argv) {
-    struct arguments arguments = {.preemptions = 1, .count = 1000};
-    argp_parse(&parser, argc, argv, 0, NULL, &arguments);
+int explore(const struct explore_options *options, const struct cli_target *target, struct seq *seq) {
     struct progress progress;
-    struct raw_form form;
     struct session *session = allocate(sizeof *session);
     memset(session, 0, sizeof *session);
-    session->arguments = &arguments;
-    if (!sequence_load(&session->seq, arguments.path, raw_form(&arguments.run, &form)))
-        return EXIT_BAD;
-    schedule_clear(&session->seq);
-    if (session->seq.count == 0) {
-        complain("%s: no operations, so there are no schedules", arguments.path);
-        return EXIT_BAD;
-    }
-    const struct cli_target *target = arguments.run.target ? arguments.run.target : cli_target_of(&session->seq);
-    session->seq.geometry = target->geometry;
-    session->job = (struct worker_job){target, arguments.run.compare, arguments.run.seed, RECORD_NOTHING};
+    session->options = options;
+    session->seq = *seq;
+    session->job = (struct worker_job){target, options->compare, options->seed, RECORD_NOTHING};
     catch_interrupts();
     progress_start(&progress);
     session->progress = &progress;
-    session->worker = worker_new(arguments.run.timeout, &progress);
+    session->worker = worker_new(options->timeout, &progress);
     const struct schedule_runner runner = {run_schedule, session};
-    if (arguments.depth)
+    if (options->depth)
         run_random(session, &runner);
     else
-        schedule_all(&session->seq, arguments.preemptions, &runner, &session->counts);
+        schedule_all(&session->seq, options->preemptions, &runner, &session->counts);
     progress_hide(&progress);
     int status = conclude(session);
     worker_free(session->worker);
-    sequence_free(&session->seq);
+    *seq = session->seq;
     free(session);
     return status;
 }
