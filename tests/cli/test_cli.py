@@ -433,6 +433,19 @@ class Explore(CommandLine):
                                   for path in (plain, scheduled))
         self.assertEqual(of_plain["run"], of_scheduled["run"])
 
+    def test_every_operation_is_recorded_once(self):
+        text = self.SCHEDULED.replace("run=1\n", "run=2\n  resume of=1\n") + "resume of=1\n"
+        story = self.write("story.rsq", text)
+        done = json.loads(self.expect(AGREE, "run", story, "--json").out)
+        self.assertEqual((done["operations"], done["executed"]), (7, 7))
+        self.assertEqual((len(done["ops"]), len(done["results"])), (7, 7))
+        self.assertEqual([op[0] for op in done["ops"][3:]], ["revoke", "resume", "lookup", "resume"])
+        head, *steps = map(json.loads, self.expect(AGREE, "trace", story).out.splitlines())
+        self.assertEqual(head["operations"], 7)
+        begun = [step["index"] for step in steps if not step["operation"].startswith("(goes on)")]
+        self.assertEqual((begun[0], begun[1:]), (None, sorted(begun[1:])))
+        self.assertTrue({0, 1, 2, 3, 5} <= set(begun[1:]))
+
     def test_random_schedules_depend_on_the_seed_alone(self):
         story = self.write("story.rsq", STORY)
         command = ("explore", story, "--pct=3", "--count=50", "--seed=5", "--json")
