@@ -14,7 +14,8 @@ class Trace:
 
     def failing(self):
         """The index of the step that a finding is about; one past the last if the kernel stopped in it. None: none."""
-        return None if self.head["failed_at"] is None else min(self.head["failed_at"] + 1, len(self.steps))
+        at = self.head["failed_at"]
+        return None if at is None else max((i for i, step in enumerate(self.steps) if step["index"] == at), default=len(self.steps))
 
 
 def of(rescind, sequence, *options):

@@ -12,7 +12,7 @@ static const struct entry {
     int (*run)(int argc, char **argv);
 } entries[] = {
     {"harness", bench_harness}, {"rom", bench_rom},         {"nested", bench_nested},
-    {"direct", bench_direct},   {"destroy", bench_destroy},
+    {"direct", bench_direct},   {"destroy", bench_destroy}, {"explore", bench_explore},
 };
 
 static const char doc[] =
@@ -23,6 +23,7 @@ static const char doc[] =
     "  nested   one program detaches a dataspace made of many: leaf by leaf, or one remote revoke\n"
     "  direct   memory handed out from PHYS, or through the manager's mappings\n"
     "  destroy  a program that shares memory is destroyed\n"
+    "  explore  schedules a second\n"
     "\n"
     "How many executions finding a seeded fault takes, by how inputs are made, is measured by scripts/bench-search.\n"
     "\n"
@@ -48,6 +49,21 @@ static int by_value(const void *a, const void *b) {
 double bench_median(double *values, uint32_t count) {
     qsort(values, count, sizeof *values, by_value);
     return count % 2 ? values[count / 2] : (values[count / 2 - 1] + values[count / 2]) / 2;
+}
+
+void bench_print_summary(json_t *summary) {
+    const char *name;
+    json_t *value;
+    json_object_foreach(summary, name, value) {
+        if (json_is_string(value))
+            printf("%-24s %s\n", name, json_string_value(value));
+        else if (json_is_boolean(value))
+            printf("%-24s %s\n", name, json_is_true(value) ? "yes" : "no");
+        else if (json_is_integer(value))
+            printf("%-24s %lld\n", name, (long long)json_integer_value(value));
+        else
+            printf("%-24s %.*f\n", name, json_real_value(value) < 100 ? 3 : 0, json_real_value(value));
+    }
 }
 
 int command_bench(int argc, char **argv) {

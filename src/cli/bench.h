@@ -11,15 +11,21 @@
 
 #include "cli/cli.h"
 
+#include <jansson.h>
+
 /* One bench each; arguments after its name, exit status as a subcommand. */
 int bench_harness(int argc, char **argv);
 int bench_rom(int argc, char **argv);
 int bench_nested(int argc, char **argv);
 int bench_direct(int argc, char **argv);
 int bench_destroy(int argc, char **argv);
+int bench_explore(int argc, char **argv);
 
 /* Sorts the values; count > 0. */
 double bench_median(double *values, uint32_t count);
+
+/* One figure a line. */
+void bench_print_summary(json_t *summary);
 
 /* ---- the world: kernel calls that must succeed, or the program ends with EXIT_FINDING ---- */
 

@@ -314,21 +314,6 @@ static json_t *summarize(const struct workload *work, const struct arguments *ar
         "shootdowns_per_op", (double)work->shootdowns / work->executed);
 }
 
-static void print_summary(json_t *summary) {
-    const char *name;
-    json_t *value;
-    json_object_foreach(summary, name, value) {
-        if (json_is_string(value))
-            printf("%-24s %s\n", name, json_string_value(value));
-        else if (json_is_boolean(value))
-            printf("%-24s %s\n", name, json_is_true(value) ? "yes" : "no");
-        else if (json_is_integer(value))
-            printf("%-24s %lld\n", name, (long long)json_integer_value(value));
-        else
-            printf("%-24s %.*f\n", name, json_real_value(value) < 100 ? 3 : 0, json_real_value(value));
-    }
-}
-
 int bench_harness(int argc, char **argv) {
     struct arguments arguments = {.seed = 1, .seconds = 10, .target = &cli_targets[0], .cpus = 1};
     argp_parse(&parser, argc, argv, 0, NULL, &arguments);
@@ -350,7 +335,7 @@ int bench_harness(int argc, char **argv) {
         if (arguments.json)
             json_dumpf(summary, stdout, JSON_REAL_PRECISION(6)), putchar('\n');
         else
-            print_summary(summary);
+            bench_print_summary(summary);
         json_decref(summary);
     }
     for (uint32_t i = 0; i < work.count; i++)

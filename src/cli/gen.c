@@ -9,13 +9,22 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { OPTION_SEED = 256, OPTION_COUNT, OPTION_OPS, OPTION_GEOMETRY, OPTION_UNIT_BUDGET, OPTION_CPUS, OPTION_OOM };
+enum {
+    OPTION_SEED = 256,
+    OPTION_COUNT,
+    OPTION_OPS,
+    OPTION_GEOMETRY,
+    OPTION_UNIT_BUDGET,
+    OPTION_CPUS,
+    OPTION_OOM,
+    OPTION_PREEMPT
+};
 
 struct arguments {
     uint64_t seed, count, ops, unit_budget;
     const struct cli_target *target;
     const char *directory;
-    uint8_t cpus;
+    uint8_t cpus, preempt;
     bool oom;
 };
 
@@ -27,6 +36,7 @@ static const struct argp_option options[] = {
     {"geometry", OPTION_GEOMETRY, "small|real", 0, "Sizes of the spaces (default: small)", 0},
     {"cpus", OPTION_CPUS, "N", 0, "CPUs that execute, switch and access (default: 1, which only executes)", 0},
     {"oom", OPTION_OOM, NULL, 0, "Let allocations fail as well", 0},
+    {"preempt", OPTION_PREEMPT, "N", 0, "Give N of 256 revokes and destroys a schedule (default: 0)", 0},
     {"unit-budget", OPTION_UNIT_BUDGET, "N", 0, "At most so many units may change (default: real 2^18, small no limit)",
      0},
     {"output", 'o', "DIRECTORY", 0, "Write gen-<seed>-<i>.rsq there instead of standard output", 0},
@@ -54,6 +64,9 @@ static error_t parse(int key, char *argument, struct argp_state *state) {
     case OPTION_OOM:
         arguments->oom = true;
         return 0;
+    case OPTION_PREEMPT:
+        arguments->preempt = (uint8_t)option_number(argument, "preempt", 0, UINT8_MAX, state);
+        return 0;
     case OPTION_UNIT_BUDGET:
         arguments->unit_budget = option_number(argument, "unit-budget", 0, UINT64_MAX, state);
         return 0;
@@ -76,16 +89,20 @@ static const struct argp parser = {
     NULL,    NULL,  NULL};
 
 static void generate(struct seq *seq, const struct arguments *arguments, uint64_t index) {
-    struct seq_profile profile = {.unit_budget = arguments->unit_budget, .cpus = arguments->cpus};
+    struct seq_profile profile = {
+        .unit_budget = arguments->unit_budget, .cpus = arguments->cpus, .preempt = arguments->preempt};
+    char preempt[32] = "";
     if (arguments->oom)
         profile.operations = (1u << (arguments->cpus > 1 ? SEQ_OOM : SEQ_ACCESS)) - 1 + (1u << SEQ_OOM);
+    if (arguments->preempt)
+        snprintf(preempt, sizeof preempt, " --preempt=%u", arguments->preempt);
     struct seq_random random;
     seed_sequence(&random, arguments->seed, index);
     seq_generate(seq, &random, &profile, (uint32_t)arguments->ops);
     snprintf(seq->meta.origin, sizeof seq->meta.origin,
-             "rescind gen --seed=%llu --ops=%llu --geometry=%s --unit-budget=%llu --cpus=%u%s, sequence %llu",
+             "rescind gen --seed=%llu --ops=%llu --geometry=%s --unit-budget=%llu --cpus=%u%s%s, sequence %llu",
              (unsigned long long)arguments->seed, (unsigned long long)arguments->ops, arguments->target->geometry->name,
-             (unsigned long long)arguments->unit_budget, arguments->cpus, arguments->oom ? " --oom" : "",
+             (unsigned long long)arguments->unit_budget, arguments->cpus, arguments->oom ? " --oom" : "", preempt,
              (unsigned long long)index);
 }
 

@@ -57,8 +57,7 @@ static json_t *revoke_json(const char *caller, const char *kind, const struct or
                      call->filtered ? number(call->filter_selector) : json_null());
 }
 
-/* What the harness does itself. The format knows no schedules: revoke and destroy are recorded without, and resume by
- * its name. */
+/* What the harness does itself. */
 static json_t *harness_json(const struct harness_step *step, const char *kind, const char *pd) {
     switch (step->op->code) {
     case SEQ_ACCESS:
@@ -143,8 +142,16 @@ static void bind_name(uint32_t **created_by, uint32_t *limit, uint32_t id, uint3
     (*created_by)[id] = index;
 }
 
-void record_step(struct record *record, const struct harness_step *step) {
-    uint32_t index = (uint32_t)json_array_size(record->ops);
+/* Operations up to `index` that have no step of their own. */
+static void record_resumes(struct record *record, uint32_t index) {
+    while (json_array_size(record->ops) < index) {
+        json_array_append_new(record->ops, json_pack("[s]", "resume"));
+        json_array_append_new(record->results, json_pack("[s, n]", cli_code_name(ABI_OK)));
+    }
+}
+
+void record_step(struct record *record, const struct harness_step *step, uint32_t index) {
+    record_resumes(record, index);
     json_array_append_new(record->ops, op_json(record, step, index));
     json_array_append_new(record->results, result_json(step));
     if (step->created == ORACLE_NONE)
@@ -185,8 +192,9 @@ static json_t *space_json(const struct record *record, const struct oracle *orac
     return space;
 }
 
-void record_state(struct record *record, const struct oracle *oracle) {
+void record_state(struct record *record, const struct oracle *oracle, uint32_t operations) {
     static const char *const kinds[ABI_KINDS] = {[ABI_MEM] = "MEM", [ABI_PIO] = "PIO", [ABI_OBJ] = "OBJ"};
+    record_resumes(record, operations);
     record->state = json_object();
     for (uint32_t pd = ORACLE_ROOT; pd < oracle_pd_limit(oracle); pd++) {
         for (uint8_t kind = 0; kind < ABI_KINDS && oracle_alive(oracle, pd); kind++) {

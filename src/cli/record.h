@@ -4,7 +4,8 @@
  *
  * PDs and plain objects are called "root" and "r<i>", i being the index of the operation that created it. Operations,
  * results and state have exactly the form of the model's input and output (see docs/semantics.md), which knows nothing
- * of what the harness itself does: ["access", cpu, kind, unit, rights], ["switch", cpu, PD], ["oom", n].
+ * of what the harness itself does: ["access", cpu, kind, unit, rights], ["switch", cpu, PD], ["oom", n],
+ * ["resume"]. Nor does it know schedules: an operation that is suspended is recorded when it begins, without.
  */
 #ifndef RESCIND_CLI_RECORD_H
 #define RESCIND_CLI_RECORD_H
@@ -21,8 +22,10 @@ struct record {
 };
 
 void record_init(struct record *record, const struct rescind_target *target);
-void record_step(struct record *record, const struct harness_step *step);
-void record_state(struct record *record, const struct oracle *oracle);
+/* Operation `index` was begun. Of those between it and the one recorded before, nothing is known but that they let
+ * others go on. */
+void record_step(struct record *record, const struct harness_step *step, uint32_t index);
+void record_state(struct record *record, const struct oracle *oracle, uint32_t operations);
 
 /* {"results", "ops", "state"}; the record is then empty. */
 json_t *record_take(struct record *record);

@@ -232,16 +232,18 @@ void trace_init(struct trace *trace, const struct rescind_target *target, struct
 
 void trace_start(struct trace *trace) {
     json_array_clear(trace->steps);
-    json_array_append_new(trace->steps, json_pack("{s: s, s: n, s: o}", "operation", "boot", "result", "state",
-                                                  state_json(trace, harness_cpus(trace->harness))));
+    json_array_append_new(trace->steps, json_pack("{s: s, s: n, s: n, s: o}", "operation", "boot", "index", "result",
+                                                  "state", state_json(trace, harness_cpus(trace->harness))));
 }
 
-void trace_step(struct trace *trace, const struct harness_step *step) {
-    char text[SEQ_TEXT_MAX];
-    remember_name(trace, step, (uint32_t)json_array_size(trace->steps) - 1);
+void trace_step(struct trace *trace, const struct harness_step *step, uint32_t index, bool goes_on) {
+    char text[SEQ_TEXT_MAX], line[SEQ_TEXT_MAX + 16];
+    remember_name(trace, step, index);
     seq_print_op(step->op, text);
-    json_array_append_new(trace->steps, json_pack("{s: s, s: o, s: o}", "operation", text, "result", result_json(step),
-                                                  "state", state_json(trace, harness_cpus(trace->harness))));
+    snprintf(line, sizeof line, "%s%s", goes_on ? "(goes on) " : "", text);
+    json_array_append_new(trace->steps,
+                          json_pack("{s: s, s: I, s: o, s: o}", "operation", line, "index", (json_int_t)index, "result",
+                                    result_json(step), "state", state_json(trace, harness_cpus(trace->harness))));
 }
 
 static json_t *place_json(const struct trace *trace, const struct harness_outcome *outcome) {

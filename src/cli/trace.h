@@ -23,7 +23,8 @@ void trace_init(struct trace *trace, const struct rescind_target *target, struct
 /* Forgets what there is; the boot state becomes the first step. */
 void trace_start(struct trace *trace);
 
-void trace_step(struct trace *trace, const struct harness_step *step);
+/* A step of operation `index`, which begins there or (`goes_on`) was suspended before. */
+void trace_step(struct trace *trace, const struct harness_step *step, uint32_t index, bool goes_on);
 
 /* {"steps", "at"}, where `at` says what unit the outcome is about, or is null; the trace is then empty. */
 json_t *trace_take(struct trace *trace, const struct harness_outcome *outcome);

@@ -64,19 +64,23 @@ static void on_start(void *context) {
     atomic_store_explicit(&run->shared->at, 0, memory_order_release);
 }
 
+/* A step of an operation that was suspended comes after those of later operations: no operation is begun by it. */
 static void on_step(void *context, const struct harness_step *step) {
     struct run *run = context;
-    if (run->record)
-        record_step(run->record, step);
+    uint32_t index = (uint32_t)(step->op - run->shared->op);
+    bool begins = index >= atomic_load_explicit(&run->shared->at, memory_order_relaxed);
+    if (run->record && begins)
+        record_step(run->record, step, index);
     if (run->trace)
-        trace_step(run->trace, step);
-    atomic_fetch_add_explicit(&run->shared->at, 1, memory_order_release);
+        trace_step(run->trace, step, index, !begins);
+    if (begins)
+        atomic_store_explicit(&run->shared->at, index + 1, memory_order_release);
 }
 
 static void on_end(void *context) {
     struct run *run = context;
     if (run->record)
-        record_state(run->record, harness_oracle(run->harness));
+        record_state(run->record, harness_oracle(run->harness), run->shared->count);
 }
 
 static void write_or_exit(int file, const void *bytes, size_t length) {

@@ -4,31 +4,19 @@
 #include "generate.h"
 #include "step.h"
 
-enum { PLACE_TRIES = 6, OP_TRIES = 4, ANY_PD = 0xff, OTHER_PD = 0xfe, FEW_PDS = 3, REPEAT_LOG2 = 2 };
-
-static uint64_t below(struct generator *generator, uint64_t bound) {
-    return seq_random_below(generator->random, bound);
-}
-
-static bool chance(struct generator *generator, uint32_t of_256) {
-    return (seq_random_next(generator->random) >> 56) < of_256;
-}
+enum { PLACE_TRIES = 6, OP_TRIES = 4, FEW_PDS = 3, REPEAT_LOG2 = 2 };
 
 static uint64_t space_size(const struct generator *generator, uint8_t kind) {
     return (uint64_t)1 << seq_space_log2(generator->geometry, kind);
 }
 
-static bool can_call(const struct generator *generator, uint8_t slot) {
-    return slot == GUESS_ROOT || generator->guess.name_of[slot] != 0;
-}
-
-/* Some range of that kind in that PD, or GUESS_NONE. */
-static uint32_t pick(struct generator *generator, uint8_t kind, uint8_t pd) {
+uint32_t generator_pick(struct generator *generator, uint8_t kind, uint8_t pd) {
     uint32_t count = generator->guess.count;
-    uint32_t at = count ? (uint32_t)below(generator, count) : 0;
+    uint32_t at = count ? (uint32_t)generator_below(generator, count) : 0;
     for (uint32_t i = 0; i < count; i++) {
         const struct guess_range *range = &generator->guess.range[at];
-        if (range->kind == kind && (range->pd == pd || (pd == ANY_PD && can_call(generator, range->pd))))
+        if (range->kind == kind &&
+            (range->pd == pd || (pd == GENERATOR_ANY_PD && generator_can_call(generator, range->pd))))
             return at;
         at = at + 1 < count ? at + 1 : 0;
     }
@@ -36,23 +24,21 @@ static uint32_t pick(struct generator *generator, uint8_t kind, uint8_t pd) {
 }
 
 static uint32_t pick_deep(struct generator *generator, uint8_t kind) {
-    uint32_t a = pick(generator, kind, ANY_PD);
-    if (a == GUESS_NONE || !chance(generator, generator->deep))
+    uint32_t a = generator_pick(generator, kind, GENERATOR_ANY_PD);
+    if (a == GUESS_NONE || !generator_chance(generator, generator->deep))
         return a;
-    uint32_t b = pick(generator, kind, ANY_PD);
+    uint32_t b = generator_pick(generator, kind, GENERATOR_ANY_PD);
     return generator->guess.range[b].depth > generator->guess.range[a].depth ? b : a;
 }
 
-/* Some capability with that right, held by `pd` (or by anyone who can call), to `target` (or to any PD, or to any but
- * the holder). */
-static uint32_t pick_cap(struct generator *generator, uint8_t pd, uint8_t target, uint8_t right) {
+uint32_t generator_pick_cap(struct generator *generator, uint8_t pd, uint8_t target, uint8_t right) {
     uint32_t count = generator->guess.count;
-    uint32_t at = count ? (uint32_t)below(generator, count) : 0;
+    uint32_t at = count ? (uint32_t)generator_below(generator, count) : 0;
     for (uint32_t i = 0; i < count; i++) {
         const struct guess_range *range = &generator->guess.range[at];
-        bool holder = range->pd == pd || (pd == ANY_PD && can_call(generator, range->pd));
-        bool wanted = target == ANY_PD || range->resource == target;
-        if (target == OTHER_PD)
+        bool holder = range->pd == pd || (pd == GENERATOR_ANY_PD && generator_can_call(generator, range->pd));
+        bool wanted = target == GENERATOR_ANY_PD || range->resource == target;
+        if (target == GENERATOR_OTHER_PD)
             wanted = range->resource != range->pd;
         if (guess_names_pd(range) && holder && wanted && (range->rights & right) == right)
             return at;
@@ -61,13 +47,12 @@ static uint32_t pick_cap(struct generator *generator, uint8_t pd, uint8_t target
     return GUESS_NONE;
 }
 
-/* An argument that stands for this capability: its PD's name if that finds it, else its selector. */
-static struct seq_cap cap_argument(struct generator *generator, uint32_t index) {
+struct seq_cap generator_cap_argument(struct generator *generator, uint32_t index) {
     const struct guess_range *range = &generator->guess.range[index];
     uint8_t target = guess_names_pd(range) ? (uint8_t)range->resource : GUESS_PDS;
-    bool named =
-        target < GUESS_PDS && can_call(generator, target) && guess_cap(&generator->guess, range->pd, target) == index;
-    if (named && !chance(generator, 12))
+    bool named = target < GUESS_PDS && generator_can_call(generator, target) &&
+                 guess_cap(&generator->guess, range->pd, target) == index;
+    if (named && !generator_chance(generator, 12))
         return (struct seq_cap){.mode = SEQ_CAP_NAME, .value = generator->guess.name_of[target]};
     return (struct seq_cap){.mode = SEQ_CAP_SELECTOR, .value = (uint16_t)range->base};
 }
@@ -75,19 +60,19 @@ static struct seq_cap cap_argument(struct generator *generator, uint32_t index) 
 /* Orders around those of the page-table levels. */
 static uint8_t pick_order(struct generator *generator, uint8_t kind) {
     uint32_t level_bits = generator->geometry->level_bits;
-    uint64_t roll = below(generator, 64), order = 0;
+    uint64_t roll = generator_below(generator, 64), order = 0;
     if (kind == ABI_OBJ)
         return (uint8_t)(roll < 56 ? 0 : 1 + roll % 3);
     if (roll < 24)
-        order = below(generator, level_bits + 1);
+        order = generator_below(generator, level_bits + 1);
     else if (roll < 32)
         order = 0;
     else if (roll < 45)
         order = level_bits;
     else if (roll < 63)
-        order = below(generator, level_bits + 3);
+        order = generator_below(generator, level_bits + 3);
     else
-        order = level_bits + level_bits + below(generator, 3);
+        order = level_bits + level_bits + generator_below(generator, 3);
     uint8_t most = seq_space_log2(generator->geometry, kind);
     if (most > generator->largest)
         most = generator->largest;
@@ -98,26 +83,25 @@ static uint8_t pick_order(struct generator *generator, uint8_t kind) {
 static uint64_t pick_edge(struct generator *generator, uint8_t kind, uint8_t order) {
     uint32_t space_log2 = seq_space_log2(generator->geometry, kind);
     uint32_t levels = (space_log2 + generator->geometry->level_bits - 1) / generator->geometry->level_bits;
-    uint64_t shift = (1 + below(generator, levels)) * generator->geometry->level_bits;
+    uint64_t shift = (1 + generator_below(generator, levels)) * generator->geometry->level_bits;
     shift = shift < space_log2 ? shift : space_log2;
     uint64_t several = space_log2 - shift < 3 ? (uint64_t)1 << (space_log2 - shift) : 8;
-    uint64_t edge = (1 + below(generator, several)) << shift;
-    return chance(generator, 128) ? edge : edge - ((uint64_t)1 << order);
+    uint64_t edge = (1 + generator_below(generator, several)) << shift;
+    return generator_chance(generator, 128) ? edge : edge - ((uint64_t)1 << order);
 }
 
 static uint64_t pick_anywhere(struct generator *generator, uint8_t kind, uint64_t size) {
     uint64_t usual = (uint64_t)16 << generator->geometry->level_bits;
     if (kind == ABI_OBJ)
         usual = 16;
-    return below(generator, size > usual && !chance(generator, 48) ? usual : size);
+    return generator_below(generator, size > usual && !generator_chance(generator, 48) ? usual : size);
 }
 
-/* Where a range of that order is put: free, often at the end of another one. */
-static uint64_t pick_place(struct generator *generator, uint8_t pd, uint8_t kind, uint8_t order) {
+uint64_t generator_pick_place(struct generator *generator, uint8_t pd, uint8_t kind, uint8_t order) {
     uint64_t size = space_size(generator, kind), base = 0;
     for (uint32_t tries = 0; tries < PLACE_TRIES; tries++) {
-        uint64_t roll = below(generator, 8);
-        uint32_t near = roll < 3 && kind == ABI_MEM ? pick(generator, kind, pd) : GUESS_NONE;
+        uint64_t roll = generator_below(generator, 8);
+        uint32_t near = roll < 3 && kind == ABI_MEM ? generator_pick(generator, kind, pd) : GUESS_NONE;
         if (near != GUESS_NONE) {
             const struct guess_range *range = &generator->guess.range[near];
             base = roll ? range->base + ((uint64_t)1 << range->order) : range->base - ((uint64_t)1 << order);
@@ -133,13 +117,12 @@ static uint64_t pick_place(struct generator *generator, uint8_t pd, uint8_t kind
     return base;
 }
 
-/* What PHYS holds of that kind. */
-static uint64_t pick_resource(struct generator *generator, uint8_t kind, uint8_t order) {
+uint64_t generator_pick_resource(struct generator *generator, uint8_t kind, uint8_t order) {
     uint64_t count = kind == ABI_MEM ? generator->geometry->kernel_frame : space_size(generator, kind), resource;
-    uint32_t shared = chance(generator, 64) ? pick(generator, kind, ANY_PD) : GUESS_NONE;
+    uint32_t shared = generator_chance(generator, 64) ? generator_pick(generator, kind, GENERATOR_ANY_PD) : GUESS_NONE;
     if (shared != GUESS_NONE)
         resource = generator->guess.range[shared].resource;
-    else if (chance(generator, 64))
+    else if (generator_chance(generator, 64))
         resource = pick_edge(generator, kind, order);
     else
         resource = pick_anywhere(generator, kind, count);
@@ -147,16 +130,16 @@ static uint64_t pick_resource(struct generator *generator, uint8_t kind, uint8_t
 }
 
 static uint8_t pick_kind(struct generator *generator) {
-    if (chance(generator, generator->objects))
+    if (generator_chance(generator, generator->objects))
         return ABI_OBJ;
-    return generator->ports && chance(generator, generator->ports) ? ABI_PIO : ABI_MEM;
+    return generator->ports && generator_chance(generator, generator->ports) ? ABI_PIO : ABI_MEM;
 }
 
 static uint8_t pick_mask(struct generator *generator, uint8_t kind, bool keep_existence) {
     uint8_t rights = seq_rights(kind);
-    if (chance(generator, kind == ABI_MEM ? 140 : 80))
+    if (generator_chance(generator, kind == ABI_MEM ? 140 : 80))
         return rights;
-    uint8_t mask = (uint8_t)(1 + below(generator, rights));
+    uint8_t mask = (uint8_t)(1 + generator_below(generator, rights));
     return kind == ABI_MEM && keep_existence ? mask | ABI_R : mask;
 }
 
@@ -164,17 +147,16 @@ static uint64_t align(uint64_t base, uint8_t order) {
     return base >> order << order;
 }
 
-/* A range that is this one, a part of it, or contains it. */
-static void pick_range(struct generator *generator, struct seq_op *op, uint64_t base, uint8_t order) {
-    uint64_t roll = below(generator, 16);
+void generator_pick_range(struct generator *generator, struct seq_op *op, uint64_t base, uint8_t order) {
+    uint64_t roll = generator_below(generator, 16);
     uint8_t space_log2 = seq_space_log2(generator->geometry, op->kind);
     op->order = order;
     if (roll < 4 && order > 0) {
-        op->order = (uint8_t)below(generator, order);
-        base += align(below(generator, (uint64_t)1 << order), op->order);
+        op->order = (uint8_t)generator_below(generator, order);
+        base += align(generator_below(generator, (uint64_t)1 << order), op->order);
     } else if (roll < 7) {
-        op->order = (uint8_t)(order + 1 + below(generator, 2));
-    } else if (roll == 7 && op->kind != ABI_OBJ && chance(generator, 128)) {
+        op->order = (uint8_t)(order + 1 + generator_below(generator, 2));
+    } else if (roll == 7 && op->kind != ABI_OBJ && generator_chance(generator, 128)) {
         op->order = space_log2;
     }
     if (op->order > space_log2)
@@ -183,7 +165,8 @@ static void pick_range(struct generator *generator, struct seq_op *op, uint64_t 
 }
 
 static bool make_create(struct generator *generator, struct seq_op *op) {
-    uint32_t cap = pick_cap(generator, chance(generator, 160) ? GUESS_ROOT : ANY_PD, ANY_PD, ABI_CREATE);
+    uint32_t cap = generator_pick_cap(generator, generator_chance(generator, 160) ? GUESS_ROOT : GENERATOR_ANY_PD,
+                                      GENERATOR_ANY_PD, ABI_CREATE);
     if (cap == GUESS_NONE)
         return false;
     uint8_t caller = generator->guess.range[cap].pd;
@@ -193,33 +176,33 @@ static bool make_create(struct generator *generator, struct seq_op *op) {
     generator->next_name = name % (SEQ_NAMES - 1) + 1;
     op->name = (uint8_t)name;
     op->caller = generator->guess.name_of[caller];
-    op->pd = cap_argument(generator, cap);
-    op->base = pick_place(generator, caller, ABI_OBJ, 0);
+    op->pd = generator_cap_argument(generator, cap);
+    op->base = generator_pick_place(generator, caller, ABI_OBJ, 0);
     op->quota = generator->quota;
-    if (generator->guess.accounts && chance(generator, 64))
-        op->quota = (uint16_t)(1 + below(generator, 4 * (uint64_t)generator->quota));
+    if (generator->guess.accounts && generator_chance(generator, 64))
+        op->quota = (uint16_t)(1 + generator_below(generator, 4 * (uint64_t)generator->quota));
     return true;
 }
 
 static bool make_create_object(struct generator *generator, struct seq_op *op) {
-    uint32_t cap = pick_cap(generator, ANY_PD, ANY_PD, ABI_CREATE);
+    uint32_t cap = generator_pick_cap(generator, GENERATOR_ANY_PD, GENERATOR_ANY_PD, ABI_CREATE);
     if (cap == GUESS_NONE)
         return false;
     uint8_t caller = generator->guess.range[cap].pd;
     op->caller = generator->guess.name_of[caller];
-    op->pd = cap_argument(generator, cap);
-    op->base = pick_place(generator, caller, ABI_OBJ, 0);
+    op->pd = generator_cap_argument(generator, cap);
+    op->base = generator_pick_place(generator, caller, ABI_OBJ, 0);
     return true;
 }
 
-/* The receiver of a delegate or grant; self if there is no other. Returns its slot. */
-static uint8_t pick_receiver(struct generator *generator, struct seq_op *op, uint8_t caller) {
-    uint32_t cap = pick_cap(generator, caller, chance(generator, 24) ? ANY_PD : OTHER_PD, ABI_MAP);
-    if (chance(generator, 40))
+uint8_t generator_pick_receiver(struct generator *generator, struct seq_op *op, uint8_t caller) {
+    uint32_t cap = generator_pick_cap(generator, caller,
+                                      generator_chance(generator, 24) ? GENERATOR_ANY_PD : GENERATOR_OTHER_PD, ABI_MAP);
+    if (generator_chance(generator, 40))
         cap = GUESS_NONE;
     if (cap == GUESS_NONE)
         return caller;
-    op->pd = cap_argument(generator, cap);
+    op->pd = generator_cap_argument(generator, cap);
     return (uint8_t)generator->guess.range[cap].resource;
 }
 
@@ -227,39 +210,39 @@ static bool make_delegate(struct generator *generator, struct seq_op *op) {
     op->kind = pick_kind(generator);
     uint32_t source = pick_deep(generator, op->kind);
     uint8_t caller = GUESS_ROOT;
-    if (op->kind != ABI_OBJ && (source == GUESS_NONE || chance(generator, generator->phys))) {
+    if (op->kind != ABI_OBJ && (source == GUESS_NONE || generator_chance(generator, generator->phys))) {
         op->place = ABI_PHYS;
         op->order = pick_order(generator, op->kind);
-        op->base = pick_resource(generator, op->kind, op->order);
+        op->base = generator_pick_resource(generator, op->kind, op->order);
     } else if (source == GUESS_NONE) {
         return false;
     } else {
         caller = generator->guess.range[source].pd;
-        pick_range(generator, op, generator->guess.range[source].base, generator->guess.range[source].order);
+        generator_pick_range(generator, op, generator->guess.range[source].base, generator->guess.range[source].order);
     }
     op->caller = generator->guess.name_of[caller];
     op->mask = pick_mask(generator, op->kind, true);
-    uint8_t to = pick_receiver(generator, op, caller);
-    if (to == caller && caller != GUESS_ROOT && chance(generator, 128))
+    uint8_t to = generator_pick_receiver(generator, op, caller);
+    if (to == caller && caller != GUESS_ROOT && generator_chance(generator, 128))
         return false; /* rather something that another PD takes part in */
     if (op->kind == ABI_PIO) {
         op->destination = op->base; /* anything else is refused, and so is a range where it is already */
         return to != caller || op->place == ABI_PHYS;
     }
     if (op->kind == ABI_OBJ) {
-        if (to == caller && chance(generator, 208))
+        if (to == caller && generator_chance(generator, 208))
             return false;
-        if (chance(generator, 192))
+        if (generator_chance(generator, 192))
             op->mask |= ABI_MAP; /* the receiver can pass something on */
     }
-    bool repeats = op->kind == ABI_MEM && chance(generator, generator->repeats);
+    bool repeats = op->kind == ABI_MEM && generator_chance(generator, generator->repeats);
     uint8_t wide = (uint8_t)(op->order + (repeats ? REPEAT_LOG2 : 0));
     if (wide > seq_space_log2(generator->geometry, op->kind))
         wide = op->order;
-    op->destination = pick_place(generator, to, op->kind, wide);
+    op->destination = generator_pick_place(generator, to, op->kind, wide);
     if (repeats) {
         op->base = align(op->base, op->place == ABI_PHYS ? wide : op->order);
-        generator->repeat = 1 + (uint32_t)below(generator, (1 << REPEAT_LOG2) - 1);
+        generator->repeat = 1 + (uint32_t)generator_below(generator, (1 << REPEAT_LOG2) - 1);
     }
     return true;
 }
@@ -271,57 +254,57 @@ static bool make_grant(struct generator *generator, struct seq_op *op) {
         return false;
     const struct guess_range *range = &generator->guess.range[source];
     uint8_t caller = range->pd;
-    if (op->kind == ABI_OBJ && caller == GUESS_ROOT && range->parent == GUESS_NONE && !chance(generator, 48))
+    if (op->kind == ABI_OBJ && caller == GUESS_ROOT && range->parent == GUESS_NONE && !generator_chance(generator, 48))
         return false; /* or root would soon hold nothing */
-    pick_range(generator, op, range->base, range->order);
+    generator_pick_range(generator, op, range->base, range->order);
     op->caller = generator->guess.name_of[caller];
-    op->mask = chance(generator, 160) ? seq_rights(op->kind) : pick_mask(generator, op->kind, true);
-    uint8_t to = pick_receiver(generator, op, caller);
+    op->mask = generator_chance(generator, 160) ? seq_rights(op->kind) : pick_mask(generator, op->kind, true);
+    uint8_t to = generator_pick_receiver(generator, op, caller);
     if (op->kind == ABI_PIO)
         op->destination = op->base;
     else
-        op->destination = pick_place(generator, to, op->kind, op->order);
+        op->destination = generator_pick_place(generator, to, op->kind, op->order);
     return to != caller || op->kind == ABI_MEM;
 }
 
-/* Whose range it is that a revoke names, and through what. */
-static bool pick_revoke_place(struct generator *generator, struct seq_op *op, uint8_t owner, uint8_t child_pd) {
+bool generator_pick_revoke_place(struct generator *generator, struct seq_op *op, uint8_t owner, uint8_t child_pd) {
     uint8_t caller = owner;
-    bool remote = !can_call(generator, owner) || chance(generator, generator->remote);
-    uint32_t cap = remote ? pick_cap(generator, ANY_PD, owner, ABI_REVOKE_RIGHT) : GUESS_NONE;
+    bool remote = !generator_can_call(generator, owner) || generator_chance(generator, generator->remote);
+    uint32_t cap = remote ? generator_pick_cap(generator, GENERATOR_ANY_PD, owner, ABI_REVOKE_RIGHT) : GUESS_NONE;
     if (cap != GUESS_NONE) {
         caller = generator->guess.range[cap].pd;
         op->place = ABI_PLACE_CAP;
-        op->pd = cap_argument(generator, cap);
+        op->pd = generator_cap_argument(generator, cap);
     }
     op->caller = generator->guess.name_of[caller];
-    if (op->scope == ABI_CHILDREN && op->place != ABI_PLACE_CAP && chance(generator, 80)) {
+    if (op->scope == ABI_CHILDREN && op->place != ABI_PLACE_CAP && generator_chance(generator, 80)) {
         uint32_t filter = guess_cap(&generator->guess, caller, child_pd);
         if (filter != GUESS_NONE)
-            op->filter = cap_argument(generator, filter);
+            op->filter = generator_cap_argument(generator, filter);
     }
-    return can_call(generator, caller);
+    return generator_can_call(generator, caller);
 }
 
 static bool make_revoke(struct generator *generator, struct seq_op *op) {
     static const uint8_t scopes[8] = {ABI_CHILDREN, ABI_CHILDREN, ABI_CHILDREN, ABI_SELF,
                                       ABI_SELF,     ABI_SELF,     ABI_DROP,     ABI_CHILDREN};
     op->kind = pick_kind(generator);
-    op->scope = scopes[below(generator, 8)];
+    op->scope = scopes[generator_below(generator, 8)];
     op->mask = pick_mask(generator, op->kind, false);
-    uint32_t index = pick(generator, op->kind, ANY_PD);
+    uint32_t index = generator_pick(generator, op->kind, GENERATOR_ANY_PD);
     if (index == GUESS_NONE)
         return false;
     for (uint32_t i = 0; i < 3 && op->kind == ABI_OBJ && generator->guess.range[index].parent == GUESS_NONE; i++)
-        index = pick(generator, op->kind, ANY_PD);
+        index = generator_pick(generator, op->kind, GENERATOR_ANY_PD);
     const struct guess_range *range = &generator->guess.range[index];
     uint8_t child_pd = range->pd;
     bool orphan = range->parent == GUESS_NONE;
-    if (op->kind == ABI_OBJ && orphan && !chance(generator, 32))
+    if (op->kind == ABI_OBJ && orphan && !generator_chance(generator, 32))
         op->scope = ABI_CHILDREN; /* or whole PDs would vanish too often */
-    if (op->kind != ABI_OBJ && op->scope == ABI_CHILDREN && (orphan ? chance(generator, 128) : chance(generator, 32))) {
-        pick_range(generator, op, range->resource, range->order);
-        pick_revoke_place(generator, op, GUESS_ROOT, child_pd);
+    if (op->kind != ABI_OBJ && op->scope == ABI_CHILDREN &&
+        (orphan ? generator_chance(generator, 128) : generator_chance(generator, 32))) {
+        generator_pick_range(generator, op, range->resource, range->order);
+        generator_pick_revoke_place(generator, op, GUESS_ROOT, child_pd);
         op->place = ABI_PHYS;
         op->caller = 0;
         op->pd = (struct seq_cap){0};
@@ -329,39 +312,40 @@ static bool make_revoke(struct generator *generator, struct seq_op *op) {
     }
     while (op->scope == ABI_CHILDREN && range->parent != GUESS_NONE) {
         range = &generator->guess.range[range->parent];
-        if (!chance(generator, 64))
+        if (!generator_chance(generator, 64))
             break;
     }
-    pick_range(generator, op, range->base, range->order);
-    return pick_revoke_place(generator, op, range->pd, child_pd);
+    generator_pick_range(generator, op, range->base, range->order);
+    return generator_pick_revoke_place(generator, op, range->pd, child_pd);
 }
 
 static bool make_destroy(struct generator *generator, struct seq_op *op) {
-    uint32_t cap = pick_cap(generator, ANY_PD, ANY_PD, ABI_DESTROY);
+    uint32_t cap = generator_pick_cap(generator, GENERATOR_ANY_PD, GENERATOR_ANY_PD, ABI_DESTROY);
     if (cap == GUESS_NONE)
         return false;
     op->caller = generator->guess.name_of[generator->guess.range[cap].pd];
-    op->pd = cap_argument(generator, cap);
+    op->pd = generator_cap_argument(generator, cap);
     return true;
 }
 
 /* Mostly less than there is, so that the account does not run dry at once. */
 static bool make_move_quota(struct generator *generator, struct seq_op *op) {
-    uint32_t from = pick_cap(generator, ANY_PD, ANY_PD, ABI_QUOTA);
+    uint32_t from = generator_pick_cap(generator, GENERATOR_ANY_PD, GENERATOR_ANY_PD, ABI_QUOTA);
     if (from == GUESS_NONE)
         return false;
     const struct guess_range *range = &generator->guess.range[from];
-    uint32_t to = pick_cap(generator, range->pd, ANY_PD, ABI_QUOTA), pages = generator->guess.pages[range->resource];
+    uint32_t to = generator_pick_cap(generator, range->pd, GENERATOR_ANY_PD, ABI_QUOTA),
+             pages = generator->guess.pages[range->resource];
     op->caller = generator->guess.name_of[range->pd];
-    op->pd = cap_argument(generator, from);
-    op->filter = cap_argument(generator, to);
-    op->base = pages ? 1 + below(generator, chance(generator, 224) ? (pages + 3) / 4 : pages) : 0;
+    op->pd = generator_cap_argument(generator, from);
+    op->filter = generator_cap_argument(generator, to);
+    op->base = pages ? 1 + generator_below(generator, generator_chance(generator, 224) ? (pages + 3) / 4 : pages) : 0;
     return pages && range->resource != generator->guess.range[to].resource;
 }
 
 /* A CPU that runs something, from a random one on; or any. */
 static uint8_t pick_busy_cpu(struct generator *generator) {
-    uint8_t cpus = generator->cpus, first = (uint8_t)below(generator, cpus);
+    uint8_t cpus = generator->cpus, first = (uint8_t)generator_below(generator, cpus);
     for (uint8_t i = 0; i < cpus; i++) {
         uint8_t cpu = (uint8_t)((first + i) % cpus);
         if (generator->guess.runs[cpu] < GUESS_PDS)
@@ -373,24 +357,24 @@ static uint8_t pick_busy_cpu(struct generator *generator) {
 /* What was accessed before is accessed again: it may have been taken away meanwhile. */
 static bool make_access(struct generator *generator, struct seq_op *op) {
     uint32_t seen = generator->seen_count < GENERATOR_SEEN ? generator->seen_count : GENERATOR_SEEN;
-    if (seen && chance(generator, 112)) {
-        *op = generator->seen[below(generator, seen)];
+    if (seen && generator_chance(generator, 112)) {
+        *op = generator->seen[generator_below(generator, seen)];
         return true;
     }
     op->kind = pick_kind(generator);
     if (op->kind == ABI_OBJ)
         op->kind = ABI_MEM;
     op->cpu = pick_busy_cpu(generator);
-    op->mask = (uint8_t)(op->kind == ABI_MEM ? ABI_R << below(generator, 3) : ABI_PIO_RIGHTS);
+    op->mask = (uint8_t)(op->kind == ABI_MEM ? ABI_R << generator_below(generator, 3) : ABI_PIO_RIGHTS);
     uint8_t pd = generator->guess.runs[op->cpu];
-    uint32_t index = pd < GUESS_PDS ? pick(generator, op->kind, pd) : GUESS_NONE;
+    uint32_t index = pd < GUESS_PDS ? generator_pick(generator, op->kind, pd) : GUESS_NONE;
     if (index == GUESS_NONE) {
         op->base = pick_anywhere(generator, op->kind, space_size(generator, op->kind));
         return false;
     }
     const struct guess_range *range = &generator->guess.range[index];
-    op->base = range->base + below(generator, (uint64_t)1 << range->order);
-    if (!(range->rights & op->mask) && !chance(generator, 48))
+    op->base = range->base + generator_below(generator, (uint64_t)1 << range->order);
+    if (!(range->rights & op->mask) && !generator_chance(generator, 48))
         op->mask = range->rights & ABI_R ? ABI_R : range->rights;
     generator->seen[generator->seen_count++ % GENERATOR_SEEN] = *op;
     return true;
@@ -398,30 +382,31 @@ static bool make_access(struct generator *generator, struct seq_op *op) {
 
 /* Some PD that is alive and has a name; often one with something mapped. */
 static bool make_switch(struct generator *generator, struct seq_op *op) {
-    uint32_t index = pick(generator, ABI_MEM, ANY_PD);
-    uint8_t slot = (uint8_t)below(generator, GUESS_PDS);
-    if (index != GUESS_NONE && chance(generator, 160))
+    uint32_t index = generator_pick(generator, ABI_MEM, GENERATOR_ANY_PD);
+    uint8_t slot = (uint8_t)generator_below(generator, GUESS_PDS);
+    if (index != GUESS_NONE && generator_chance(generator, 160))
         slot = generator->guess.range[index].pd;
-    for (uint32_t i = 0; i < GUESS_PDS && !(generator->guess.alive >> slot & 1 && can_call(generator, slot)); i++)
+    for (uint32_t i = 0; i < GUESS_PDS && !(generator->guess.alive >> slot & 1 && generator_can_call(generator, slot));
+         i++)
         slot = (uint8_t)((slot + 1) % GUESS_PDS);
-    op->cpu = (uint8_t)below(generator, generator->cpus);
+    op->cpu = (uint8_t)generator_below(generator, generator->cpus);
     op->caller = generator->guess.name_of[slot];
     return true;
 }
 
 static bool make_oom(struct generator *generator, struct seq_op *op) {
-    op->mask = (uint8_t)(1 + below(generator, chance(generator, 192) ? 4 : 24));
+    op->mask = (uint8_t)(1 + generator_below(generator, generator_chance(generator, 192) ? 4 : 24));
     return true;
 }
 
 static bool make_lookup(struct generator *generator, struct seq_op *op) {
     op->kind = pick_kind(generator);
-    uint32_t index = pick(generator, op->kind, ANY_PD);
+    uint32_t index = generator_pick(generator, op->kind, GENERATOR_ANY_PD);
     if (index == GUESS_NONE)
         return true;
     const struct guess_range *range = &generator->guess.range[index];
     op->caller = generator->guess.name_of[range->pd];
-    op->base = range->base + below(generator, (uint64_t)1 << range->order);
+    op->base = range->base + generator_below(generator, (uint64_t)1 << range->order);
     return true;
 }
 
@@ -436,7 +421,7 @@ static uint8_t pick_code(struct generator *generator, uint32_t position, uint32_
     else if (pds < FEW_PDS)
         create *= 3;
     uint32_t total = generator->weights - weight[SEQ_REVOKE] - weight[SEQ_CREATE_PD] + revoke + create;
-    for (uint64_t left = below(generator, total); code < SEQ_CODES - 1; code++) {
+    for (uint64_t left = generator_below(generator, total); code < SEQ_CODES - 1; code++) {
         uint32_t mine = code == SEQ_CREATE_PD ? create : code == SEQ_REVOKE ? revoke : weight[code];
         if (left < mine)
             break;
@@ -482,7 +467,7 @@ static bool take_weak_cap(struct generator *generator, struct seq_op *op, uint8_
         bool fits = guess_names_pd(range) && range->rights & needed[op->code];
         if (range->kind != ABI_OBJ || range->pd != caller || fits)
             continue;
-        op->pd = cap_argument(generator, i);
+        op->pd = generator_cap_argument(generator, i);
         if (op->code == SEQ_REVOKE) {
             op->place = ABI_PLACE_CAP;
             op->filter = (struct seq_cap){0};
@@ -498,9 +483,9 @@ static bool make_refused(struct generator *generator, struct seq_op *op) {
     bool fills = op->code == SEQ_DELEGATE || op->code == SEQ_GRANT;
     if (caller == GUESS_PDS || op->code == SEQ_LOOKUP || !seq_is_call(op->code))
         return false;
-    if (chance(generator, 128) && take_weak_cap(generator, op, caller))
+    if (generator_chance(generator, 128) && take_weak_cap(generator, op, caller))
         return true;
-    uint32_t there = pick(generator, fills ? op->kind : ABI_OBJ, caller);
+    uint32_t there = generator_pick(generator, fills ? op->kind : ABI_OBJ, caller);
     if (there == GUESS_NONE)
         return false;
     if (op->code == SEQ_CREATE_PD || op->code == SEQ_CREATE_OBJECT) {
@@ -525,8 +510,8 @@ static uint32_t fields_in_play(const struct generator *generator, const struct s
 
 static void make_mistake(struct generator *generator, struct seq_op *op) {
     const struct seq_operation *operation = &seq_operations[op->code];
-    uint32_t at = (uint32_t)below(generator, fields_in_play(generator, operation));
-    if (chance(generator, 96) || !make_refused(generator, op))
+    uint32_t at = (uint32_t)generator_below(generator, fields_in_play(generator, operation));
+    if (generator_chance(generator, 96) || !make_refused(generator, op))
         seq_spoil(generator->geometry, generator->random, op, &operation->fields[at]);
 }
 
@@ -550,7 +535,7 @@ static void draw_weights(struct generator *generator, uint32_t operations) {
     uint32_t total = 0;
     for (uint32_t code = 0; code < SEQ_CODES; code++) {
         bool allowed = operations >> code & 1;
-        uint32_t factor = allowed || code <= SEQ_LOOKUP ? factors[below(generator, 8)] : 0;
+        uint32_t factor = allowed || code <= SEQ_LOOKUP ? factors[generator_below(generator, 8)] : 0;
         if (code == SEQ_DELEGATE && factor < 2)
             factor = 2; /* without it nothing else has an effect */
         if ((code == SEQ_LOOKUP || !seq_is_call((uint8_t)code)) && factor > 2)
@@ -613,24 +598,54 @@ void generator_begin(struct generator *generator, const struct seq_geometry *geo
     generator->units_left = profile->unit_budget ? profile->unit_budget : UINT64_MAX;
     generator->delegated = 0;
     generator->repeat = 0;
+    generator->operations = operations;
+    generator->preempt = profile->preempt;
+    generator->pending_count = generator->pending_at = 0;
     generator->next_name = 1;
     generator->seen_count = 0;
 }
 
+/* A system call goes to any CPU. */
+static void scatter(struct generator *generator, struct seq_op *op, uint32_t of_256) {
+    if (generator->cpus > 1 && seq_is_call(op->code) && generator_chance(generator, of_256))
+        op->cpu = (uint8_t)generator_below(generator, generator->cpus);
+}
+
+/* The next operation of a block. One that can be suspended may have a block itself, of what is left of this one. */
+static void take_pending(struct generator *generator, struct seq_op *op, uint32_t to_come) {
+    *op = generator->pending[generator->pending_at++];
+    fit(generator, op, to_come);
+    guess_apply(&generator->guess, op);
+    uint32_t left = generator->pending_count - generator->pending_at;
+    if ((op->code == SEQ_REVOKE || op->code == SEQ_DESTROY_PD) && generator_chance(generator, 96)) {
+        op->point = (uint8_t)(1 + generator_below(generator, 3));
+        op->nested = (uint8_t)generator_below(generator, left + 1);
+    }
+    scatter(generator, op, 128);
+    charge(generator, op);
+    generator->last = *op;
+}
+
 void generator_next(struct generator *generator, struct seq_op *op, uint32_t position, uint32_t count) {
-    bool mistake = chance(generator, generator->mistakes), done = false;
+    if (generator->pending_at < generator->pending_count) {
+        take_pending(generator, op, count - position - 1);
+        return;
+    }
+    bool mistake = generator_chance(generator, generator->mistakes), done = false;
     for (uint32_t tries = 0; tries < OP_TRIES && !done; tries++) {
         bool made = make_repeat(generator, op) || make(generator, op, pick_code(generator, position, count));
         if (mistake)
             make_mistake(generator, op);
         fit(generator, op, count - position - 1);
+        generator->pending_count = generator->pending_at = 0;
+        if (!mistake)
+            generator_suspend(generator, op, count - position - 1);
         bool observes = op->code == SEQ_LOOKUP || op->code == SEQ_ACCESS || op->code == SEQ_OOM;
         done = guess_apply(&generator->guess, op) || mistake || (made && observes);
         if (mistake || !done)
             generator->repeat = 0;
     }
-    if (generator->cpus > 1 && seq_is_call(op->code) && chance(generator, generator->elsewhere))
-        op->cpu = (uint8_t)below(generator, generator->cpus);
+    scatter(generator, op, generator->elsewhere);
     if (op->cpu >= generator->cpus)
         op->cpu = 0; /* a mistake */
     charge(generator, op);

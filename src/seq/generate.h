@@ -6,7 +6,7 @@
 
 #include "guess.h"
 
-enum { GENERATOR_SEEN = 8 };
+enum { GENERATOR_SEEN = 8, GENERATOR_PENDING = 4, GENERATOR_ANY_PD = 0xff, GENERATOR_OTHER_PD = 0xfe };
 
 struct generator {
     struct seq_random *random;
@@ -28,7 +28,23 @@ struct generator {
     uint32_t next_name;
     struct seq_op seen[GENERATOR_SEEN]; /* accesses, the last ones: translations that a CPU may remember */
     uint32_t seen_count;
+    uint32_t operations;                      /* allowed, as a mask */
+    uint8_t preempt;                          /* of 256: revokes and destroys that get a schedule */
+    struct seq_op pending[GENERATOR_PENDING]; /* of the block of the last operation: to come next */
+    uint32_t pending_count, pending_at;
 };
+
+static inline uint64_t generator_below(struct generator *generator, uint64_t bound) {
+    return seq_random_below(generator->random, bound);
+}
+
+static inline bool generator_chance(struct generator *generator, uint32_t of_256) {
+    return (seq_random_next(generator->random) >> 56) < of_256;
+}
+
+static inline bool generator_can_call(const struct generator *generator, uint8_t slot) {
+    return slot == GUESS_ROOT || generator->guess.name_of[slot] != 0;
+}
 
 /* The operations that a profile allows, as a mask. */
 uint32_t generator_operations(const struct seq_profile *profile);
@@ -41,5 +57,42 @@ void generator_begin(struct generator *generator, const struct seq_geometry *geo
 
 /* Makes operation `position` of `count` and applies it to the guess. */
 void generator_next(struct generator *generator, struct seq_op *op, uint32_t position, uint32_t count);
+
+/* ---- operations that run while another one is suspended (generate_block.c) ---- */
+
+/* Gives some revokes and destroys, before they are applied to the guess, a schedule and what is to follow in their
+ * block; `to_come` operations at most. */
+void generator_suspend(struct generator *generator, struct seq_op *op, uint32_t to_come);
+
+/* Makes an operation that has to do with what the suspended one takes, which is not yet applied to the guess. False: it
+ * came to nothing. */
+bool generator_interfere(struct generator *generator, const struct seq_op *suspended, struct seq_op *op);
+
+/* ---- parts of operations ---- */
+
+/* Some range of that kind in that PD (or in any that can call), or GUESS_NONE. */
+uint32_t generator_pick(struct generator *generator, uint8_t kind, uint8_t pd);
+
+/* Some capability with that right, held by `pd` (or by anyone who can call), to `target` (or to any PD, or to any but
+ * the holder). */
+uint32_t generator_pick_cap(struct generator *generator, uint8_t pd, uint8_t target, uint8_t right);
+
+/* An argument that stands for this capability: its PD's name if that finds it, else its selector. */
+struct seq_cap generator_cap_argument(struct generator *generator, uint32_t index);
+
+/* Where a range of that order is put: free, often at the end of another one. */
+uint64_t generator_pick_place(struct generator *generator, uint8_t pd, uint8_t kind, uint8_t order);
+
+/* What PHYS holds of that kind. */
+uint64_t generator_pick_resource(struct generator *generator, uint8_t kind, uint8_t order);
+
+/* A range that is this one, a part of it, or contains it. */
+void generator_pick_range(struct generator *generator, struct seq_op *op, uint64_t base, uint8_t order);
+
+/* The receiver of a delegate or grant; self if there is no other. Returns its slot. */
+uint8_t generator_pick_receiver(struct generator *generator, struct seq_op *op, uint8_t caller);
+
+/* Whose range it is that a revoke names, and through what. */
+bool generator_pick_revoke_place(struct generator *generator, struct seq_op *op, uint8_t owner, uint8_t child_pd);
 
 #endif

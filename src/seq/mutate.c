@@ -5,7 +5,7 @@
 #include "generate.h"
 #include "step.h"
 
-enum { RUN_MAX = 8, CONTEXT_OPS = 32, ROUNDS_MAX = 4, TOTAL_WEIGHT = 115 };
+enum { RUN_MAX = 8, CONTEXT_OPS = 32, ROUNDS_MAX = 4, TOTAL_WEIGHT = 115, SCHEDULES_WEIGHT = 35, POINT_MAX = 24 };
 
 struct mutator {
     struct seq *seq;
@@ -38,21 +38,40 @@ static uint32_t open_gap(struct mutator *mutator, uint32_t at, uint32_t count) {
     return count;
 }
 
-static void insert(struct mutator *mutator) {
-    struct generator generator;
+/* A generator that guesses what there is before operation `at`. */
+static void prepare(struct mutator *mutator, struct generator *generator, uint32_t at) {
     struct seq *seq = mutator->seq;
-    uint32_t at = below(mutator, seq->count + 1), name = 0, count = 1 + below(mutator, 4) / 3;
-    generator_begin(&generator, seq->geometry, mutator->random, &mutator->profile);
+    uint32_t name = 0;
+    generator_begin(generator, seq->geometry, mutator->random, &mutator->profile);
     for (uint32_t i = 0; i < at; i++) {
         if (seq->op[i].code == SEQ_CREATE_PD || seq->op[i].code == SEQ_SWITCH || i + CONTEXT_OPS >= at)
-            guess_apply(&generator.guess, &seq->op[i]);
+            guess_apply(&generator->guess, &seq->op[i]);
     }
     for (uint32_t i = 0; i < seq->count; i++)
         name = seq->op[i].name > name ? seq->op[i].name : name;
-    generator.next_name = name % (SEQ_NAMES - 1) + 1;
+    generator->next_name = name % (SEQ_NAMES - 1) + 1;
+}
+
+/* What was made for the block of the operation before `at`. */
+static void insert_pending(struct mutator *mutator, struct generator *generator, uint32_t at) {
+    struct seq *seq = mutator->seq;
+    uint8_t length = seq->op[at - 1].nested;
+    uint32_t count = open_gap(mutator, at, generator->pending_count);
+    seq->op[at - 1].nested = length; /* the gap was in it already */
+    for (uint32_t i = 0; i < count; i++)
+        generator_next(generator, &seq->op[at + i], at + i, seq->count);
+}
+
+static void insert(struct mutator *mutator) {
+    struct generator generator;
+    struct seq *seq = mutator->seq;
+    uint32_t at = below(mutator, seq->count + 1), count = 1 + below(mutator, 4) / 3;
+    prepare(mutator, &generator, at);
     count = open_gap(mutator, at, count);
     for (uint32_t i = 0; i < count; i++)
         generator_next(&generator, &seq->op[at + i], at + i, seq->count);
+    if (generator.pending_count && generator.pending_at == 0)
+        insert_pending(mutator, &generator, at + count);
 }
 
 static void delete_run(struct mutator *mutator) {
@@ -291,14 +310,103 @@ static void insert_access(struct mutator *mutator) {
         put_before(mutator, at, &change);
 }
 
+/* ---- schedules ---- */
+
+static bool can_be_suspended(const struct seq_op *op) {
+    return op->code == SEQ_REVOKE || op->code == SEQ_DESTROY_PD;
+}
+
+/* The next operation that can be suspended, from `at` on, and from the start then; count: there is none. */
+static uint32_t find_suspendable(const struct seq *seq, uint32_t at) {
+    for (uint32_t i = 0; i < seq->count; i++, at++) {
+        at = at < seq->count ? at : 0;
+        if (can_be_suspended(&seq->op[at]))
+            return at;
+    }
+    return seq->count;
+}
+
+/* Mostly the first points and short blocks. */
+static void set_schedule(struct mutator *mutator, struct seq_op *op) {
+    op->point = (uint8_t)(1 + below(mutator, below(mutator, 4) ? 4 : POINT_MAX));
+    op->nested = (uint8_t)(1 + below(mutator, below(mutator, 4) ? 3 : RUN_MAX));
+}
+
+static void move_schedule(struct mutator *mutator, uint32_t at) {
+    struct seq_op *from = &mutator->seq->op[at], *to = &mutator->seq->op[find_suspendable(mutator->seq, at + 1)];
+    uint8_t point = from->point, nested = from->nested;
+    from->point = to->point;
+    from->nested = to->nested;
+    to->point = point;
+    to->nested = nested;
+}
+
+/* Into the block of operation `at`: what has to do with what it takes, or what lets a suspended one go on. */
+static void fill_block(struct mutator *mutator, uint32_t at) {
+    struct seq *seq = mutator->seq;
+    struct generator generator;
+    struct seq_op made;
+    prepare(mutator, &generator, at);
+    if (below(mutator, 4) == 0 || !generator_interfere(&generator, &seq->op[at], &made))
+        made = (struct seq_op){.code = SEQ_RESUME,
+                               .nested = (uint8_t)(SEQ_INNERMOST + below(mutator, 2)),
+                               .point = (uint8_t)below(mutator, 4)};
+    uint32_t nested = seq->op[at].nested, left = seq->count - at - 1;
+    uint32_t place = at + 1 + below(mutator, (nested < left ? nested : left) + 1);
+    if (open_gap(mutator, place, 1) == 0)
+        return;
+    seq->op[place] = made;
+    if (place > at + nested && nested < UINT8_MAX)
+        seq->op[at].nested = (uint8_t)(nested + 1); /* at its end */
+}
+
+/* An operation is suspended, is not, is elsewhere; or something else runs meanwhile. */
+static void change_schedule(struct mutator *mutator) {
+    struct seq *seq = mutator->seq;
+    uint32_t at = find_suspendable(seq, below(mutator, seq->count));
+    if (at == seq->count) {
+        insert(mutator);
+        return;
+    }
+    struct seq_op *op = &seq->op[at];
+    uint32_t roll = below(mutator, 16);
+    if (op->point == 0 || roll < 2)
+        set_schedule(mutator, op);
+    else if (roll < 4)
+        op->point = op->nested = 0;
+    else if (roll < 6)
+        op->point = (uint8_t)(1 + op->point % UINT8_MAX);
+    else if (roll < 7)
+        op->point = (uint8_t)(op->point > 1 ? op->point - 1 : 1);
+    else if (roll < 9)
+        op->nested = (uint8_t)(op->nested < UINT8_MAX ? op->nested + 1 : UINT8_MAX);
+    else if (roll < 10)
+        op->nested = (uint8_t)(op->nested ? op->nested - 1 : 0);
+    else if (roll < 12)
+        move_schedule(mutator, at);
+    else
+        fill_block(mutator, at);
+}
+
 static void mutate_once(struct mutator *mutator) {
     static const struct {
         uint32_t until; /* sums of weights */
         void (*change)(struct mutator *mutator);
-    } changes[] = {{36, nudge},    {54, insert},         {66, delete_run},  {78, splice},
-                   {86, repeat},   {92, duplicate},      {97, swap},        {99, retarget},
-                   {100, disable}, {108, insert_access}, {112, toggle_cpu}, {TOTAL_WEIGHT, insert_oom}};
-    uint32_t roll = below(mutator, TOTAL_WEIGHT), at = 0;
+    } changes[] = {{36, nudge},
+                   {54, insert},
+                   {66, delete_run},
+                   {78, splice},
+                   {86, repeat},
+                   {92, duplicate},
+                   {97, swap},
+                   {99, retarget},
+                   {100, disable},
+                   {108, insert_access},
+                   {112, toggle_cpu},
+                   {TOTAL_WEIGHT, insert_oom},
+                   {TOTAL_WEIGHT + SCHEDULES_WEIGHT, change_schedule}};
+    uint32_t total = TOTAL_WEIGHT + (mutator->profile.preempt ? SCHEDULES_WEIGHT : 0);
+    uint32_t roll = below(mutator, total), at = 0;
     while (roll >= changes[at].until)
         at++;
     if (mutator->seq->count == mutator->max_ops && below(mutator, 2))

@@ -7,15 +7,17 @@ import json
 import os
 import random
 import resource
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 from pathlib import Path
 
 RESCIND = ""
 
-COMMANDS = ("run", "gen", "show", "pack", "shrink", "bench", "laws", "diff", "soak")
+COMMANDS = ("run", "gen", "show", "pack", "shrink", "bench", "laws", "diff", "soak", "explore")
 AGREE, FINDING, BAD = 0, 1, 2
 
 STORY = """# rescind: 1
@@ -385,6 +387,17 @@ class Generate(CommandLine):
         seed = done.out.split("--seed=")[1].split()[0]
         self.assertEqual(self.expect(AGREE, "gen", f"--seed={seed}", "--ops=3").out, done.out)
 
+    def test_schedules_are_asked_for(self):
+        self.assertNotIn("preempt", self.expect(AGREE, "gen", "--seed=5", "--ops=200").out)
+        command = ("gen", "--seed=5", "--ops=200", "--preempt=128")
+        done = self.expect(AGREE, *command)
+        self.assertRegex(done.out, r" preempt=[1-9][0-9]* run=[1-9]")
+        self.assertRegex(done.out, r"\n  [a-z]")
+        self.assertIn(" --preempt=128, sequence 0", done.out)
+        self.assertEqual(done.out, self.expect(AGREE, *command).out)
+        shown = self.expect(AGREE, "show", self.write("scheduled.rsq", done.out))
+        self.assertEqual(shown.out, done.out)
+
     def test_runs(self):
         self.generate(41, 50, 60)
         self.generate(42, 5, 30, "--geometry=real", "--unit-budget=4096")
@@ -396,6 +409,72 @@ class Shrink(CommandLine):
         done = self.expect(BAD, "shrink", self.write("a.rsq", STORY), "-o", self.dir / "out.rsq")
         self.assertIn("does not fail", done.err)
         self.assertFalse((self.dir / "out.rsq").exists())
+
+
+class Explore(CommandLine):
+    SCHEDULED = STORY.replace("filter=none\n", "filter=none preempt=1 run=1\n  ", 1)
+
+    def test_all_schedules(self):
+        story = self.write("story.rsq", STORY)
+        schedules = []
+        for preemptions in (0, 1, 2):
+            found = json.loads(self.expect(AGREE, "explore", story, f"--preemptions={preemptions}", "--json").out)
+            self.assertEqual((found["verdict"], found["complete"]), ("agree", True))
+            self.assertEqual(found["run"], found["schedules"])
+            schedules.append(found["schedules"])
+        self.assertEqual(schedules[0], 1)
+        self.assertEqual(schedules, sorted(schedules))
+
+    def test_schedules_of_the_file_do_not_count(self):
+        plain, scheduled = self.write("plain.rsq", STORY), self.write("scheduled.rsq", self.SCHEDULED)
+        self.assertIn("preempt=1 run=1\n  lookup", self.expect(AGREE, "show", scheduled).out)
+        self.expect(AGREE, "run", scheduled)
+        of_plain, of_scheduled = (json.loads(self.expect(AGREE, "explore", path, "--json").out)
+                                  for path in (plain, scheduled))
+        self.assertEqual(of_plain["run"], of_scheduled["run"])
+
+    def test_every_operation_is_recorded_once(self):
+        text = self.SCHEDULED.replace("run=1\n", "run=2\n  resume of=1\n") + "resume of=1\n"
+        story = self.write("story.rsq", text)
+        done = json.loads(self.expect(AGREE, "run", story, "--json").out)
+        self.assertEqual((done["operations"], done["executed"]), (7, 7))
+        self.assertEqual((len(done["ops"]), len(done["results"])), (7, 7))
+        self.assertEqual([op[0] for op in done["ops"][3:]], ["revoke", "resume", "lookup", "resume"])
+        head, *steps = map(json.loads, self.expect(AGREE, "trace", story).out.splitlines())
+        self.assertEqual(head["operations"], 7)
+        begun = [step["index"] for step in steps if not step["operation"].startswith("(goes on)")]
+        self.assertEqual((begun[0], begun[1:]), (None, sorted(begun[1:])))
+        self.assertTrue({0, 1, 2, 3, 5} <= set(begun[1:]))
+
+    def test_random_schedules_depend_on_the_seed_alone(self):
+        story = self.write("story.rsq", STORY)
+        command = ("explore", story, "--pct=3", "--count=50", "--seed=5", "--json")
+        first, again = self.expect(AGREE, *command).out, self.expect(AGREE, *command).out
+        self.assertEqual(first, again)
+        found = json.loads(first)
+        self.assertEqual((found["run"], found["depth"], found["threads"]), (50, 3, 5))
+        self.assertAlmostEqual(found["bound"] * found["threads"] * found["steps"] ** 2, 1)
+
+    def test_bad_input(self):
+        empty = self.write("empty.rsq", "# rescind: 1\n# geometry: small\n")
+        self.assertIn("no operations", self.expect(BAD, "explore", empty).err)
+        self.expect(BAD, "explore", self.dir / "missing.rsq")
+        for wrong in ((), ("--preemptions=9",), ("--pct=0",), ("--count=0",)):
+            self.expect(BAD, "explore", *wrong, *(() if not wrong else (empty,)))
+
+    def test_ctrl_c_is_no_finding(self):
+        story = self.write("story.rsq", STORY)
+        process = subprocess.Popen([RESCIND, "explore", story, "--pct=3", "--count=4000000000"], start_new_session=True,
+                                   stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+        while not children.read_text():
+            time.sleep(0.01)
+        time.sleep(0.2)
+        os.killpg(process.pid, signal.SIGINT)
+        out, err = process.communicate(timeout=30)
+        self.assertEqual((process.returncode, err), (BAD, ""))
+        self.assertTrue(out.startswith("interrupted\n"), out)
+        self.assertRegex(out, r"[1-9][0-9]* of 4000000000 random schedules run")
 
 
 class Bench(CommandLine):
@@ -410,6 +489,16 @@ class Bench(CommandLine):
         base, unit = (1200, 45) if done["address_sanitizer"] else (400, 15)
         self.assertAlmostEqual(done["limit_ns_per_op"], base + unit * done["changed_units_per_op"], delta=0.1)
         self.assertEqual(done["limit_met"], done["check_ns_per_op"] <= done["limit_ns_per_op"])
+
+    def test_schedules_a_second(self):
+        done = json.loads(self.expect(AGREE, "bench", "explore", "--json", "--seconds=1").out)
+        self.assertEqual((done["operations"], done["preemptions"]), (9, 3))
+        self.assertGreaterEqual(done["runs"], done["schedules"])
+        for key in ("schedules", "runs_per_second", "runs_per_cpu_second", "operations_per_run"):
+            self.assertGreater(done[key], 0, key)
+        story = self.write("story.rsq", STORY)
+        self.assertEqual(json.loads(self.expect(AGREE, "bench", "explore", story, "--json").out)["operations"], 5)
+        self.expect(BAD, "bench", "explore", self.dir / "missing.rsq")
 
 
 class BenchRevocation(CommandLine):

@@ -1728,6 +1728,143 @@ static void crossover_takes_from_both(void **state) {
     assert_print_parses(rig, &rig->c, &rig->a);
 }
 
+/* ---- schedules that are made ---- */
+
+struct schedule_tally {
+    uint32_t suspendable, suspended, inside, deepest, resumes, code[SEQ_CODES];
+};
+
+static void tally_schedules(struct schedule_tally *tally, const struct seq *seq) {
+    struct seq_nesting nesting;
+    uint32_t operation;
+    seq_nesting_begin(&nesting, seq->count);
+    for (uint32_t i = 0; i < seq->count; i++) {
+        const struct seq_op *op = &seq->op[i];
+        while (seq_nesting_close(&nesting, i, &operation))
+            continue;
+        tally->suspendable += op->code == SEQ_REVOKE || op->code == SEQ_DESTROY_PD;
+        tally->suspended += seq_has_schedule(op);
+        tally->resumes += op->code == SEQ_RESUME;
+        tally->inside += nesting.depth != 0;
+        tally->code[op->code] += nesting.depth != 0;
+        tally->deepest = nesting.depth > tally->deepest ? nesting.depth : tally->deepest;
+        seq_nesting_open(&nesting, op, i);
+    }
+}
+
+/* Operations in a block that use units or a PD of the operation whose block it is, or end it. */
+static uint32_t count_related(const struct seq *seq) {
+    struct seq_nesting nesting;
+    uint32_t operation, related = 0;
+    seq_nesting_begin(&nesting, seq->count);
+    for (uint32_t i = 0; i < seq->count; i++) {
+        const struct seq_op *op = &seq->op[i];
+        while (seq_nesting_close(&nesting, i, &operation))
+            continue;
+        if (nesting.depth) {
+            const struct seq_op *around = &seq->op[nesting.block[nesting.depth - 1].operation];
+            uint64_t units = (uint64_t)1 << (around->order & 31);
+            bool near = op->kind == around->kind &&
+                        (op->base / units == around->base / units || op->destination / units == around->base / units);
+            bool same_pd = op->caller && (op->caller == around->caller || op->caller == around->pd.value);
+            related += near || same_pd || op->code == SEQ_RESUME;
+        }
+        seq_nesting_open(&nesting, op, i);
+    }
+    return related;
+}
+
+static void generated_schedules_do_something(void **state) {
+    struct rig *rig = *state;
+    const struct seq_profile none = {.operations = (1u << SEQ_CODES) - 1, .cpus = 3};
+    struct seq_profile some = {.operations = (1u << SEQ_CODES) - 1, .cpus = 3, .preempt = 128};
+    struct schedule_tally without = {0}, with = {0};
+    uint32_t related = 0;
+    for (int i = 0; i < 400; i++) {
+        seq_generate(&rig->a, &rig->random, &none, 32);
+        tally_schedules(&without, &rig->a);
+        seq_generate(&rig->a, &rig->random, &some, 32);
+        tally_schedules(&with, &rig->a);
+        related += count_related(&rig->a);
+        assert_print_parses(rig, &rig->a, &rig->b);
+        for (uint32_t k = 0; k < rig->a.count; k++)
+            assert_in_range(rig->a.op[k].cpu, 0, 2);
+    }
+    assert_int_equal(without.suspended + without.resumes, 0);
+    assert_in_range(with.suspended, with.suspendable / 3, with.suspendable * 2 / 3);
+    assert_true(with.deepest >= 2 && with.resumes > with.inside / 40);
+    assert_true(related > with.inside / 2);
+    const uint8_t inside[] = {SEQ_CREATE_PD, SEQ_DELEGATE, SEQ_REVOKE, SEQ_DESTROY_PD, SEQ_LOOKUP, SEQ_ACCESS};
+    for (size_t i = 0; i < sizeof(inside); i++)
+        assert_true(with.code[inside[i]] > with.inside / 50);
+}
+
+/* Also in blocks. */
+static void profiles_are_obeyed_in_blocks(void **state) {
+    struct rig *rig = *state;
+    for (uint32_t operations = 1; operations < 1u << SEQ_RESUME; operations += 7) {
+        const struct seq_profile profile = {.operations = operations, .kinds = 1u << ABI_MEM, .preempt = 200};
+        seq_generate(&rig->a, &rig->random, &profile, OPS);
+        for (uint32_t i = 0; i < OPS; i++) {
+            assert_true(operations >> rig->a.op[i].code & 1 || rig->a.op[i].code == SEQ_RESUME);
+            assert_int_not_equal(rig->a.op[i].kind, ABI_OBJ);
+        }
+    }
+    const struct seq_profile budget = {.unit_budget = 1000, .preempt = 200};
+    for (int i = 0; i < 100; i++) {
+        rig->a.geometry = &seq_geometry_real;
+        seq_generate(&rig->a, &rig->random, &budget, OPS);
+        assert_in_range(charged_units(&rig->a), 0, 1000);
+    }
+}
+
+static void mutation_changes_schedules(void **state) {
+    struct rig *rig = *state;
+    const struct seq_profile none = {.cpus = 1}, some = {.cpus = 1, .preempt = 64};
+    uint32_t added = 0, removed = 0, moved = 0, longer = 0, resumes = 0;
+    for (int i = 0; i < 4000; i++) {
+        static const char plain[] = "p1 = create_pd root payer=root sel=1\n" REVOKE "\nlookup root mem unit=0x0\n";
+        static const char scheduled[] = "p1 = create_pd root payer=root sel=1\n" REVOKE
+                                        " preempt=3 run=1\n  lookup root mem unit=0x0\ndestroy_pd root pd=p1\n";
+        struct schedule_tally tally = {0};
+        parse_ops(rig, &rig->a, plain);
+        seq_mutate(&rig->a, &rig->random, &some, 16);
+        assert_print_parses(rig, &rig->a, &rig->b);
+        added += rig->a.count == 3 && seq_has_schedule(&rig->a.op[1]);
+        parse_ops(rig, &rig->a, plain);
+        seq_mutate(&rig->a, &rig->random, &none, 16);
+        tally_schedules(&tally, &rig->a);
+        assert_int_equal(tally.suspended + tally.resumes, 0);
+        parse_ops(rig, &rig->a, scheduled);
+        seq_mutate(&rig->a, &rig->random, &some, 16);
+        assert_print_parses(rig, &rig->a, &rig->b);
+        const struct seq_op *op = rig->a.op;
+        bool kept = rig->a.count == 4 && op[1].code == SEQ_REVOKE && op[3].code == SEQ_DESTROY_PD;
+        removed += kept && op[1].point == 0 && op[3].point == 0;
+        moved += kept && op[1].point == 0 && op[3].point == 3;
+        longer += rig->a.count == 5 && op[1].point == 3 && op[1].nested == 2;
+        resumes += first_of(&rig->a, SEQ_RESUME) != NULL;
+    }
+    assert_true(added > 200 && removed > 15 && moved > 15 && longer > 100 && resumes > 5);
+}
+
+/* As long as there is room. */
+static void crossover_keeps_blocks_whole(void **state) {
+    struct rig *rig = *state;
+    for (int i = 0; i < 300; i++) {
+        parse_ops(rig, &rig->a, nested_blocks);
+        parse_ops(rig, &rig->b, nested_blocks);
+        seq_crossover(&rig->c, &rig->a, &rig->b, &rig->random, 64);
+        for (uint32_t k = 0; k < rig->c.count; k++) {
+            if (rig->c.op[k].code != SEQ_DESTROY_PD)
+                continue;
+            assert_in_range(k + 5, 5, rig->c.count - 1);
+            for (uint32_t inside = 0; inside < 6; inside++)
+                assert_true(same_op(&rig->c.op[k + inside], &rig->a.op[1 + inside]));
+        }
+    }
+}
+
 /* ---- shrinker ---- */
 
 struct judge {
@@ -2195,6 +2332,10 @@ int main(void) {
         TEST(unrelated_operations_go_at_once),
         TEST(undefined_values_are_simplified),
         TEST(cpus_and_quotas_are_simplified),
+        TEST(generated_schedules_do_something),
+        TEST(profiles_are_obeyed_in_blocks),
+        TEST(mutation_changes_schedules),
+        TEST(crossover_keeps_blocks_whole),
         TEST(preemptions_are_removed_first),
         TEST(removing_any_operation_heals),
         TEST(what_does_not_fail_stays),

@@ -1,0 +1,186 @@
+/*
+ * The generator's blocks: operations that run while a revoke or destroy is suspended, and that have to do with what it
+ * takes. They are made with the guess as it is before it: while it is in progress, some of what it takes is still
+ * there.
+ */
+#include "generate.h"
+
+enum { TRIES = 4, LATE_POINT = 12 };
+
+static bool is_allowed(const struct generator *generator, uint8_t code) {
+    return generator->operations >> code & 1;
+}
+
+static bool overlaps(uint64_t a, uint8_t a_order, uint64_t b, uint8_t b_order) {
+    uint8_t order = (a_order > b_order ? a_order : b_order) & 63;
+    return a >> order == b >> order;
+}
+
+/* The slot that a capability argument names, or GUESS_PDS. */
+static uint8_t named_slot(const struct generator *generator, const struct seq_cap *cap) {
+    return cap->mode == SEQ_CAP_NAME ? generator->guess.slot_of[cap->value % SEQ_NAMES] : (uint8_t)GUESS_PDS;
+}
+
+/* Whether an operation takes this range, what descends from it left aside. */
+static bool takes_range(const struct generator *generator, const struct seq_op *op, const struct guess_range *range) {
+    if (op->code == SEQ_DESTROY_PD) {
+        uint8_t slot = named_slot(generator, &op->pd);
+        return slot < GUESS_PDS && (range->pd == slot || (range->kind == ABI_OBJ && range->resource == slot));
+    }
+    if (range->kind != op->kind)
+        return false;
+    if (op->place == ABI_PHYS)
+        return overlaps(range->resource, range->order, op->base, op->order);
+    uint8_t slot = op->place == ABI_PLACE_CAP ? named_slot(generator, &op->pd) : generator->guess.slot_of[op->caller];
+    return range->pd == slot && overlaps(range->base, range->order, op->base, op->order);
+}
+
+static bool takes(const struct generator *generator, const struct seq_op *op, uint32_t index) {
+    for (; index != GUESS_NONE; index = generator->guess.range[index].parent) {
+        if (takes_range(generator, op, &generator->guess.range[index]))
+            return true;
+    }
+    return false;
+}
+
+/* Some range that it takes, from a random one on, or GUESS_NONE. */
+static uint32_t pick_taken(struct generator *generator, const struct seq_op *op) {
+    uint32_t count = generator->guess.count, at = count ? (uint32_t)generator_below(generator, count) : 0;
+    for (uint32_t i = 0; i < count; i++) {
+        if (takes(generator, op, at))
+            return at;
+        at = at + 1 < count ? at + 1 : 0;
+    }
+    return GUESS_NONE;
+}
+
+/* The range is passed on. */
+static bool pass_on(struct generator *generator, const struct guess_range *range, struct seq_op *op) {
+    seq_blank(op, generator_chance(generator, 32) && is_allowed(generator, SEQ_GRANT) ? SEQ_GRANT : SEQ_DELEGATE);
+    op->pd = (struct seq_cap){0};
+    op->kind = range->kind;
+    op->caller = generator->guess.name_of[range->pd];
+    op->mask = seq_rights(range->kind);
+    generator_pick_range(generator, op, range->base, range->order);
+    uint8_t to = generator_pick_receiver(generator, op, range->pd);
+    op->destination = op->kind == ABI_PIO ? op->base : generator_pick_place(generator, to, op->kind, op->order);
+    return is_allowed(generator, op->code) && generator_can_call(generator, range->pd);
+}
+
+/* Something else appears at its units. */
+static bool map_into(struct generator *generator, const struct guess_range *range, struct seq_op *op) {
+    uint32_t cap = generator_pick_cap(generator, GUESS_ROOT, range->pd, ABI_MAP);
+    seq_blank(op, SEQ_DELEGATE);
+    op->pd = (struct seq_cap){0};
+    op->kind = range->kind;
+    op->order = range->order;
+    op->mask = seq_rights(range->kind);
+    op->destination = range->base;
+    if (range->pd != GUESS_ROOT && cap != GUESS_NONE)
+        op->pd = generator_cap_argument(generator, cap);
+    else if (range->pd != GUESS_ROOT)
+        return false;
+    if (op->kind == ABI_OBJ) {
+        uint32_t source = generator_pick(generator, ABI_OBJ, GUESS_ROOT);
+        op->base = source == GUESS_NONE ? ABI_ROOT_SELECTOR : generator->guess.range[source].base;
+    } else {
+        op->place = ABI_PHYS;
+        op->base = op->kind == ABI_PIO ? range->base : generator_pick_resource(generator, op->kind, op->order);
+    }
+    return is_allowed(generator, SEQ_DELEGATE);
+}
+
+/* Another revoke of it. */
+static bool take_too(struct generator *generator, const struct guess_range *range, struct seq_op *op) {
+    seq_blank(op, SEQ_REVOKE);
+    op->kind = range->kind;
+    op->scope = (uint8_t)generator_below(generator, ABI_SCOPES);
+    op->mask = seq_rights(range->kind);
+    if (op->kind == ABI_MEM && generator_chance(generator, 64))
+        op->mask = ABI_W;
+    generator_pick_range(generator, op, range->base, range->order);
+    return generator_pick_revoke_place(generator, op, range->pd, range->pd) && is_allowed(generator, SEQ_REVOKE);
+}
+
+/* A PD concerned dies, or a new one comes. */
+static bool change_pds(struct generator *generator, const struct guess_range *range, struct seq_op *op) {
+    bool named = guess_names_pd(range) && generator_chance(generator, 128);
+    uint8_t victim = named ? (uint8_t)range->resource : range->pd;
+    bool makes = generator_chance(generator, 64);
+    uint32_t cap = makes ? generator_pick_cap(generator, GUESS_ROOT, GENERATOR_ANY_PD, ABI_CREATE)
+                         : generator_pick_cap(generator, GENERATOR_ANY_PD, victim, ABI_DESTROY);
+    seq_blank(op, makes ? SEQ_CREATE_PD : SEQ_DESTROY_PD);
+    if (cap == GUESS_NONE)
+        return false;
+    uint8_t caller = generator->guess.range[cap].pd;
+    op->caller = generator->guess.name_of[caller];
+    op->pd = generator_cap_argument(generator, cap);
+    if (makes) {
+        op->name = (uint8_t)(victim == GUESS_ROOT ? generator->next_name : generator->guess.name_of[victim]);
+        op->name = op->name ? op->name : 1;
+        op->base = generator_pick_place(generator, caller, ABI_OBJ, 0);
+        op->quota = generator->quota;
+    }
+    return is_allowed(generator, op->code);
+}
+
+/* A CPU that runs its PD uses it, or the PD looks. */
+static bool observe(struct generator *generator, const struct guess_range *range, struct seq_op *op) {
+    uint8_t cpu = 0;
+    while (cpu < generator->cpus && generator->guess.runs[cpu] != range->pd)
+        cpu++;
+    bool access = cpu < generator->cpus && range->kind != ABI_OBJ && is_allowed(generator, SEQ_ACCESS);
+    seq_blank(op, access ? SEQ_ACCESS : SEQ_LOOKUP);
+    op->kind = range->kind;
+    op->base = range->base + generator_below(generator, (uint64_t)1 << range->order);
+    if (access) {
+        op->cpu = cpu;
+        op->mask = range->kind == ABI_PIO ? (uint8_t)ABI_PIO_RIGHTS : (uint8_t)(range->rights & -range->rights);
+        return true;
+    }
+    op->caller = generator->guess.name_of[range->pd];
+    return generator_can_call(generator, range->pd) && is_allowed(generator, SEQ_LOOKUP);
+}
+
+static bool resume(struct generator *generator, struct seq_op *op) {
+    seq_blank(op, SEQ_RESUME);
+    op->nested = (uint8_t)(SEQ_INNERMOST + generator_below(generator, 2));
+    op->point = (uint8_t)(generator_chance(generator, 128) ? 0 : 1 + generator_below(generator, 3));
+    return true;
+}
+
+bool generator_interfere(struct generator *generator, const struct seq_op *suspended, struct seq_op *op) {
+    uint32_t index = pick_taken(generator, suspended);
+    uint64_t roll = generator_below(generator, 16);
+    if (index == GUESS_NONE)
+        return false;
+    if (roll == 0)
+        return resume(generator, op);
+    const struct guess_range *range = &generator->guess.range[index];
+    if (range->kind == ABI_OBJ && generator->objects == 0)
+        return roll >= 11 && change_pds(generator, range, op);
+    if (roll < 5)
+        return pass_on(generator, range, op);
+    if (roll < 8)
+        return take_too(generator, range, op);
+    if (roll < 11)
+        return map_into(generator, range, op);
+    return roll < 13 ? change_pds(generator, range, op) : observe(generator, range, op);
+}
+
+void generator_suspend(struct generator *generator, struct seq_op *op, uint32_t to_come) {
+    bool possible = op->code == SEQ_REVOKE || op->code == SEQ_DESTROY_PD;
+    if (!generator->preempt || !possible || !generator_chance(generator, generator->preempt))
+        return;
+    uint32_t most = to_come < GENERATOR_PENDING ? to_come : GENERATOR_PENDING;
+    uint32_t wanted = most ? 1 + (uint32_t)generator_below(generator, most) : 0;
+    bool late = generator_chance(generator, 32);
+    op->point = (uint8_t)(1 + generator_below(generator, late ? LATE_POINT : 3));
+    for (uint32_t tries = 0; tries < TRIES * wanted && generator->pending_count < wanted; tries++) {
+        if (generator_interfere(generator, op, &generator->pending[generator->pending_count]))
+            generator->pending_count++;
+    }
+    uint32_t more = generator_chance(generator, 64) ? (uint32_t)generator_below(generator, 3) : 0;
+    uint32_t length = generator->pending_count ? generator->pending_count + more : 1 + more;
+    op->nested = (uint8_t)(length < to_come ? length : to_come < UINT8_MAX ? to_come : UINT8_MAX);
+}
