@@ -12,7 +12,7 @@ static const struct entry {
     int (*run)(int argc, char **argv);
 } entries[] = {
     {"harness", bench_harness}, {"rom", bench_rom},         {"nested", bench_nested},
-    {"direct", bench_direct},   {"destroy", bench_destroy},
+    {"direct", bench_direct},   {"destroy", bench_destroy}, {"stretch", bench_stretch},
 };
 
 static const char doc[] =
@@ -23,6 +23,7 @@ static const char doc[] =
     "  nested   one program detaches a dataspace made of many: leaf by leaf, or one remote revoke\n"
     "  direct   memory handed out from PHYS, or through the manager's mappings\n"
     "  destroy  a program that shares memory is destroyed\n"
+    "  stretch  the longest way between two preemption points of a revoke\n"
     "\n"
     "How many executions finding a seeded fault takes, by how inputs are made, is measured by scripts/bench-search.\n"
     "\n"
