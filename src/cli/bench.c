@@ -11,8 +11,8 @@ static const struct entry {
     const char *name;
     int (*run)(int argc, char **argv);
 } entries[] = {
-    {"harness", bench_harness}, {"rom", bench_rom},         {"nested", bench_nested},
-    {"direct", bench_direct},   {"destroy", bench_destroy}, {"explore", bench_explore},
+    {"harness", bench_harness}, {"rom", bench_rom},         {"nested", bench_nested},   {"direct", bench_direct},
+    {"destroy", bench_destroy}, {"explore", bench_explore}, {"stretch", bench_stretch},
 };
 
 static const char doc[] =
@@ -24,6 +24,7 @@ static const char doc[] =
     "  direct   memory handed out from PHYS, or through the manager's mappings\n"
     "  destroy  a program that shares memory is destroyed\n"
     "  explore  schedules a second\n"
+    "  stretch  the longest way between two preemption points of a revoke\n"
     "\n"
     "How many executions finding a seeded fault takes, by how inputs are made, is measured by scripts/bench-search.\n"
     "\n"

@@ -75,8 +75,15 @@ static bool has_taken(const struct work *work, const struct node *node) {
     return false;
 }
 
+unsigned cover_tells(const struct work *work, const struct node *node) {
+    return (unsigned)was_lost(work, node) << 1 | (mapdb_history(node)->born < work->start);
+}
+
 /* Whether a revoke in progress covers the node. */
 static bool covers(const struct work *work, const struct node *node) {
+    if (work->tidies) {
+        return false;
+    }
     if (has_taken(work, node)) {
         return true;
     }

@@ -15,6 +15,8 @@
 unsigned cover_rights(const struct node *node);
 /* Likewise, but what it names may be dying. */
 unsigned cover_authority(const struct node *node);
+/* What of a node's history decides whether an operation covers it: equal for two nodes that can be one. */
+unsigned cover_tells(const struct work *work, const struct node *node);
 /* Whether the node is covered. */
 bool cover_holds(const struct node *node);
 /* The operation takes rights from a node, which stays. */

@@ -17,6 +17,7 @@ POOL(nodes, mapdb_nodes);
 _Static_assert(sizeof(struct node) >= GEO_NODE_BYTES, "more nodes can be paid for than the pool has");
 static uint32_t charged_nodes;
 static struct node *uncoalesced; /* nodes that may have a buddy to coalesce with */
+static struct node *postponed;   /* likewise, but an operation covers one of the two */
 static struct { struct node *node, *buddy; /* node NULL: none */ } absorbing; /* half done */
 static struct node *first_retired, *last_retired; /* in the order in which they were unlinked */
 uint64_t mapdb_retired, mapdb_reclaimed;
@@ -144,6 +145,7 @@ void mapdb_reset(void) {
     pool_reset(&nodes);
     charged_nodes = 0;
     uncoalesced = NULL;
+    postponed = NULL;
     absorbing.node = NULL;
     mapdb_retired = mapdb_reclaimed = 0;
 }
@@ -204,7 +206,7 @@ static void free_node(struct node *node) {
     KASSERT(!node->first_child);
     work_forget_node(node);
     if (node->listed && node->space->kind != ABI_OBJ) {
-        list_remove(&uncoalesced, node);
+        list_remove(node->postponed ? &postponed : &uncoalesced, node);
     }
     range_stored(node);
     index_remove(node->space, node);
@@ -453,7 +455,6 @@ static bool absorb(struct node *node, struct node *buddy) {
     }
     uint64_t base = node->base & ~node_size(node);
     uint64_t resource = node->resource & ~node_size(node);
-    mapdb_history(node)->lost |= mapdb_history(buddy)->lost;
     free_node(buddy);
     node->base = base;
     node->resource = resource;
@@ -469,19 +470,37 @@ static bool absorb(struct node *node, struct node *buddy) {
 
 /* Begins with the next node that may have a buddy; false: there is none. */
 static bool take_uncoalesced(void) {
-    struct node *node = uncoalesced;
+    struct node **head = uncoalesced || !work_running->tidies ? &uncoalesced : &postponed;
+    struct node *node = *head;
     if (!node) {
         return false;
     }
-    list_remove(&uncoalesced, node);
+    list_remove(head, node);
+    node->postponed = false;
     absorbing.node = node;
     absorbing.buddy = buddy_of(node);
     return true;
 }
 
+/* Whether the operation covers one of two nodes and not the other: they are one when it has returned. */
+static bool differ(const struct node *node, const struct node *buddy) {
+    return !work_running->tidies && cover_tells(work_running, node) != cover_tells(work_running, buddy);
+}
+
+static void postpone(struct node *node) {
+    if (!node->listed) {
+        list_add(&postponed, node);
+        node->postponed = true;
+    }
+}
+
 enum point mapdb_settle(void) {
     for (unsigned looked = 0; looked < PIECE && (absorbing.node || take_uncoalesced()); looked++) {
         KSTEP();
+        if (absorbing.buddy && differ(absorbing.node, absorbing.buddy)) {
+            postpone(absorbing.node);
+            absorbing.buddy = NULL;
+        }
         if (!absorbing.buddy) {
             absorbing.node = NULL;
             continue;
@@ -495,7 +514,11 @@ enum point mapdb_settle(void) {
 }
 
 bool mapdb_settled(void) {
-    return !absorbing.node && !uncoalesced;
+    return !absorbing.node && !uncoalesced && !(work_running->tidies && postponed);
+}
+
+bool mapdb_postponed(void) {
+    return postponed != NULL;
 }
 
 void mapdb_complete(void) {

@@ -64,6 +64,8 @@ enum point mapdb_drop(struct node *node);
 /* One step of restoring the canonical form after any of the above; POINT_NONE: it is. */
 enum point mapdb_settle(void);
 bool mapdb_settled(void);
+/* Whether some were left alone because an operation covers one of two. */
+bool mapdb_postponed(void);
 /* Completes what is half done of that. */
 void mapdb_complete(void);
 

@@ -26,7 +26,8 @@ struct node {
     uint8_t order, rights, tree_height;
     bool charged; /* to the account of the PD whose space it is in; false for what exists at boot */
     bool listed;
-    bool retired; /* unlinked; its memory is not free yet */
+    bool postponed; /* listed, but not to be coalesced yet */
+    bool retired;   /* unlinked; its memory is not free yet */
 };
 
 struct space {

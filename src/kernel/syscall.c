@@ -256,7 +256,7 @@ static enum abi_code dispatch(const struct call *call, uint64_t *value) {
 
 static bool go_on(struct work *work, uint64_t word[ABI_WORDS]) {
     while (!work_step(work)) {
-        if (work->preemptible && arch_point()) {
+        if (work->preemptible && arch_point() && !work->tidies) {
             return false;
         }
     }

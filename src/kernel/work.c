@@ -192,8 +192,18 @@ static enum work_phase joining_phase(const struct work *work) {
                : WORK_END;
 }
 
+/* Whether an operation is over when the dead are buried; if nodes were left alone that it covers, it joins these last,
+ * when nobody can ask any more what it covers. */
+static bool ends(struct work *work) {
+    if (work_others()) {
+        return true;
+    }
+    work->tidies |= mapdb_settled() && mapdb_postponed();
+    return mapdb_settled();
+}
+
 /* The phase after one that is over. */
-static enum work_phase next_phase(const struct work *work) {
+static enum work_phase next_phase(struct work *work) {
     switch (work->phase) {
     case WORK_DECIDE:
         return work_others() ? WORK_END : joining_phase(work);
@@ -205,7 +215,7 @@ static enum work_phase next_phase(const struct work *work) {
     case WORK_STALE: /* no CPU has anything to forget; but others may have asked */
         return WORK_AWAIT;
     case WORK_BURY:
-        return work_others() || mapdb_settled() ? WORK_END : WORK_JOIN;
+        return ends(work) ? WORK_END : WORK_JOIN;
     default:
         return work->phase + 1;
     }

@@ -76,6 +76,7 @@ struct work {
     enum work_phase phase;
     enum point point; /* at which it stands */
     bool preemptible, destroys, lowers, shoots;
+    bool tidies; /* it is over for everybody but itself: it covers nothing, and is not suspended any more */
 };
 
 void work_reset(void);

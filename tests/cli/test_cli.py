@@ -517,7 +517,7 @@ class BenchRevocation(CommandLine):
 
     def test_help_lists_all(self):
         done = self.expect(AGREE, "bench", "--help")
-        for bench in ("harness", "rom", "nested", "direct", "destroy"):
+        for bench in ("harness", "rom", "nested", "direct", "destroy", "stretch"):
             self.assertRegex(done.out, rf"\n  {bench}  ")
             self.assertIn(f"Usage: rescind bench {bench}", self.expect(AGREE, "bench", bench, "--help").out)
 
@@ -585,6 +585,16 @@ class BenchRevocation(CommandLine):
             self.assertEqual(row["faults"], programs - 1 if alternative == "client-recursive" else 0, row)
         few, many = (rows["client-destroy", programs, 4, 1] for programs in (2, 70))
         self.assertEqual(few["steps"] - few["naming_steps"], many["steps"] - many["naming_steps"])
+
+    def test_longest_stretch_does_not_grow(self):
+        rows = json.loads(self.expect(AGREE, "bench", "stretch", "--json").out)
+        longest = {(row["made_of"], row["pages"]): row["longest"] for row in rows}
+        self.assertEqual(len(longest), 5)
+        for row in rows:
+            self.assertLessEqual(row["longest"], row["limit"])
+        # Taking a node out of the index takes a few steps more where that is 512 times as large.
+        for made_of in ("pages", "ranges"):
+            self.assertLessEqual(longest[made_of, 2**18], longest[made_of, 512] + 16)
 
     def test_table_and_json_have_the_same_figures(self):
         for bench in ("rom", "nested", "direct", "destroy"):
