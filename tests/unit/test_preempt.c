@@ -566,6 +566,26 @@ static void points_say_where_they_stand(void **state) {
     }
 }
 
+/* A PD of which CPUs have yet to forget something is gone when the shootdown goes on. */
+static void destroyed_during_a_shootdown(void **state) {
+    (void)state;
+    cpus = 3;
+    for (uint32_t victim = A; victim <= C; victim++) {
+        uint32_t number = RESCIND_NONE;
+        set_up();
+        for (uint32_t which = A; which <= C; which++) {
+            uint64_t frame = RESCIND_NOWHERE;
+            target->switch_to(which - A, pd[which]);
+            assert_true(target->access(which - A, ABI_MEM, (which - A) * 8, ABI_R, &frame));
+        }
+        assert_true(begin_to(from_phys(revoke(0, ABI_MEM, 0, 3, ALL, ABI_CHILDREN)), "revoke.requested", &number));
+        assert_int_equal(call(destroy(0, victim)), ABI_OK);
+        finish(number);
+        check();
+    }
+    cpus = 1;
+}
+
 /* All slots in use: one more does not stop. */
 static void more_than_can_be_suspended(void **state) {
     (void)state;
@@ -764,6 +784,7 @@ int main(void) {
         cmocka_unit_test(drop_and_grant_of_what_is_covered),
         cmocka_unit_test(quota_exhausted_in_the_middle),
         cmocka_unit_test(points_say_where_they_stand),
+        cmocka_unit_test(destroyed_during_a_shootdown),
         cmocka_unit_test(more_than_can_be_suspended),
         cmocka_unit_test(at_random),
         cmocka_unit_test(steps_are_bounded),
