@@ -20,6 +20,8 @@ enum { A = 1, B, C, D, PDS }; /* selectors of root's at which PDs are, and of al
 
 static const struct rescind_target *target = &rescind_target_small;
 static uint32_t pd[PDS];
+static uint32_t cpus = 1, executing; /* and which of them executes operations */
+static uint64_t speculation;
 
 static void on_stop(void *context, enum rescind_stop why, const char *text, const char *function) {
     (void)context;
@@ -76,14 +78,14 @@ static struct op destroy(uint32_t caller, uint64_t selector) {
 }
 
 static uint64_t call(struct op op) {
-    target->call(0, op.caller ? pd[op.caller] : target->root_pd, op.word);
+    target->call(executing, op.caller ? pd[op.caller] : target->root_pd, op.word);
     assert_true(target->stretch() <= target->stretch_limit);
     return op.word[0];
 }
 
 /* The operation's number, or RESCIND_NONE if it returned, with *code. */
 static uint32_t begin(struct op op, uint32_t points, uint64_t *code) {
-    uint32_t number = target->begin(0, op.caller ? pd[op.caller] : target->root_pd, op.word, points);
+    uint32_t number = target->begin(executing, op.caller ? pd[op.caller] : target->root_pd, op.word, points);
     *code = op.word[0];
     assert_true(target->stretch() <= target->stretch_limit);
     if (number != RESCIND_NONE) {
@@ -214,6 +216,28 @@ static void check_pd(uint32_t index, const struct rescind_pd_view *view, const u
     assert_int_equal(leaves, units);
 }
 
+/* What CPUs get to is what the tables say. */
+static void check_cpus(void) {
+    for (uint32_t cpu = 0; cpu < cpus; cpu++) {
+        struct rescind_pd_view view;
+        uint32_t runs = target->runs(cpu);
+        if (runs == RESCIND_NONE) {
+            continue;
+        }
+        assert_true(target->pd(runs, &view));
+        for (uint64_t unit = 0; unit < 32; unit++) {
+            for (uint8_t right = 1; right <= ABI_X; right = (uint8_t)(right << 1)) {
+                uint64_t frame = 0;
+                uint64_t reached = RESCIND_NOWHERE;
+                unsigned rights = walk(&view, unit, &frame);
+                bool may = target->access(cpu, ABI_MEM, unit, right, &reached);
+                assert_int_equal(may, (rights & right) != 0);
+                assert_true(!may || reached == frame);
+            }
+        }
+    }
+}
+
 /* Of the small geometry, with nothing in progress: nodes, tables and accounts agree. */
 static void check(void) {
     static uint32_t charged[64];
@@ -241,6 +265,7 @@ static void check(void) {
             pds++;
         }
     }
+    check_cpus();
     target->usage(&usage);
     assert_int_equal(usage.nodes, nodes);
     assert_int_equal(usage.pds, pds);
@@ -288,7 +313,7 @@ static void create(uint32_t which) {
 
 /* Frames 0..3 go to A, from there to B, from there to C; 4..7 to B, from there to C. All but C can name those after. */
 static void set_up(void) {
-    target->boot(&hooks, 1, 0);
+    target->boot(&hooks, cpus, speculation);
     for (uint32_t which = A; which < PDS; which++) {
         create(which);
     }
@@ -541,6 +566,26 @@ static void points_say_where_they_stand(void **state) {
     }
 }
 
+/* A PD of which CPUs have yet to forget something is gone when the shootdown goes on. */
+static void destroyed_during_a_shootdown(void **state) {
+    (void)state;
+    cpus = 3;
+    for (uint32_t victim = A; victim <= C; victim++) {
+        uint32_t number = RESCIND_NONE;
+        set_up();
+        for (uint32_t which = A; which <= C; which++) {
+            uint64_t frame = RESCIND_NOWHERE;
+            target->switch_to(which - A, pd[which]);
+            assert_true(target->access(which - A, ABI_MEM, (which - A) * 8, ABI_R, &frame));
+        }
+        assert_true(begin_to(from_phys(revoke(0, ABI_MEM, 0, 3, ALL, ABI_CHILDREN)), "revoke.requested", &number));
+        assert_int_equal(call(destroy(0, victim)), ABI_OK);
+        finish(number);
+        check();
+    }
+    cpus = 1;
+}
+
 /* All slots in use: one more does not stop. */
 static void more_than_can_be_suspended(void **state) {
     (void)state;
@@ -638,15 +683,34 @@ static void make_up(void) {
     }
 }
 
+/* What CPUs do by themselves. */
+static void disturb(void) {
+    uint32_t cpu = random_below(cpus);
+    uint32_t which = random_below(PDS);
+    struct rescind_pd_view view;
+    if (which > 0 && random_below(3) == 0 && target->pd(pd[which], &view)) {
+        target->switch_to(cpu, pd[which]);
+    }
+    for (uint32_t i = 0; i < 4; i++) {
+        uint64_t frame = RESCIND_NOWHERE;
+        target->access(cpu, ABI_MEM, random_below(24), ABI_R, &frame);
+    }
+    executing = random_below(cpus);
+}
+
 static void at_random(void **state) {
     (void)state;
+    cpus = 4;
     for (uint64_t seed = 1; seed <= 400; seed++) {
         uint32_t open[16];
         uint32_t count = 0;
         uint64_t code = 0;
         random_state = seed * UINT64_C(0x9e3779b97f4a7c15);
+        speculation = seed % 2 * seed;
+        executing = 0;
         set_up();
         for (uint32_t i = 0; i < 200; i++) {
+            disturb();
             if (count > 0 && random_below(3) == 0) {
                 uint32_t chosen = random_below(count);
                 if (resume(open[chosen], random_below(4), &code)) {
@@ -670,6 +734,9 @@ static void at_random(void **state) {
         }
         check();
     }
+    cpus = 1;
+    executing = 0;
+    speculation = 0;
 }
 
 /* ---- steps ---- */
@@ -717,6 +784,7 @@ int main(void) {
         cmocka_unit_test(drop_and_grant_of_what_is_covered),
         cmocka_unit_test(quota_exhausted_in_the_middle),
         cmocka_unit_test(points_say_where_they_stand),
+        cmocka_unit_test(destroyed_during_a_shootdown),
         cmocka_unit_test(more_than_can_be_suspended),
         cmocka_unit_test(at_random),
         cmocka_unit_test(steps_are_bounded),

@@ -153,7 +153,7 @@ static enum control_code run(struct machine_cpu *self, const struct frame *frame
     if (cpu >= machine.cpus || (index == CONTROL_NOBODY && cpu == self->index)) {
         return CONTROL_E_ARG;
     }
-    if (!pd && index != CONTROL_NOBODY) {
+    if (pd ? pd->referent.dying : index != CONTROL_NOBODY) {
         return CONTROL_E_DEAD;
     }
     if (pd && !machine_agent_can_start((uint32_t)cpu)) {
@@ -187,8 +187,13 @@ static enum control_code control(struct machine_cpu *self, const struct frame *f
 static void system_call(const struct machine_cpu *self, struct frame *frame) {
     uint64_t word[ABI_WORDS] = {frame->rdi, frame->rsi, frame->rdx, frame->r10, frame->r8};
     struct control_info *info = machine.info;
+    struct pd *caller = cpu_runs(self->index);
+    if (caller->referent.dying) {
+        cpu_stop(self->index); /* it calls nothing; whoever destroys it was let in between */
+        return;
+    }
     begin();
-    syscall_enter(cpu_runs(self->index), word);
+    syscall_enter(caller, word);
     KASSERT(!machine_stack_overflowed(self->index));
     machine_tell_usage();
     info->code = word[0];
