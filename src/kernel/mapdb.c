@@ -510,11 +510,11 @@ enum point mapdb_settle(void) {
         }
         return POINT_JOINED;
     }
-    return mapdb_settled() ? POINT_NONE : POINT_WALK;
+    return mapdb_settled() && !(work_running->tidies && postponed) ? POINT_NONE : POINT_WALK;
 }
 
 bool mapdb_settled(void) {
-    return !absorbing.node && !uncoalesced && !(work_running->tidies && postponed);
+    return !absorbing.node && !uncoalesced;
 }
 
 bool mapdb_postponed(void) {

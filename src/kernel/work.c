@@ -192,18 +192,8 @@ static enum work_phase joining_phase(const struct work *work) {
                : WORK_END;
 }
 
-/* Whether an operation is over when the dead are buried; if nodes were left alone that it covers, it joins these last,
- * when nobody can ask any more what it covers. */
-static bool ends(struct work *work) {
-    if (work_others()) {
-        return true;
-    }
-    work->tidies |= mapdb_settled() && mapdb_postponed();
-    return mapdb_settled();
-}
-
 /* The phase after one that is over. */
-static enum work_phase next_phase(struct work *work) {
+static enum work_phase next_phase(const struct work *work) {
     switch (work->phase) {
     case WORK_DECIDE:
         return work_others() ? WORK_END : joining_phase(work);
@@ -214,8 +204,6 @@ static enum work_phase next_phase(struct work *work) {
         return joining_phase(work);
     case WORK_STALE: /* no CPU has anything to forget; but others may have asked */
         return WORK_AWAIT;
-    case WORK_BURY:
-        return ends(work) ? WORK_END : WORK_JOIN;
     default:
         return work->phase + 1;
     }
@@ -236,8 +224,19 @@ static enum point step(struct work *work) {
     return point;
 }
 
+/* Who is the last in progress joins what others left; and at the very end, when nobody can ask any more what the
+ * operation covers, also nodes of which it covers one. */
+static bool joins_once_more(struct work *work) {
+    if (work_others() || (mapdb_settled() && !mapdb_postponed())) {
+        return false;
+    }
+    work->tidies |= mapdb_settled();
+    work->phase = WORK_JOIN;
+    return true;
+}
+
 bool work_step(struct work *work) {
-    while (work->phase != WORK_END) {
+    while (work->phase != WORK_END || joins_once_more(work)) {
         if (step(work) != POINT_NONE) {
             return false;
         }

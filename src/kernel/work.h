@@ -24,7 +24,7 @@ enum work_phase {
     WORK_DROP,
     WORK_REVOKE,
     WORK_CASCADE,
-    WORK_JOIN,  /* once more after WORK_BURY, if others ended meanwhile */
+    WORK_JOIN,  /* once more at the end, if others left something or it covers one of two */
     WORK_STALE, /* before the shootdown */
     WORK_SHOOT,
     WORK_AWAIT,
