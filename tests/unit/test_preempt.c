@@ -437,6 +437,8 @@ static void destroy_of_the_caller(void **state) {
         uint64_t last = refused;
         refused = call(from_phys(delegate(0, ABI_MEM, 9, 0, ALL, B, 60)));
         assert_true(refused == last || (refused == ABI_E_CAP && last == ABI_E_DEAD));
+        assert_int_equal(call((struct op){0, {ABI_CREATE_OBJECT, 11, 0, B, 0}}), refused);
+        assert_int_equal(call((struct op){0, {ABI_MOVE_QUOTA, 1, 0, B, 0}}), refused);
         finish(number);
         assert_false(target->pd(pd[B], &view));
         check();
