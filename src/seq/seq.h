@@ -68,9 +68,10 @@ struct seq_cap {
  * Schedules. A revoke or destroy_pd with a `point` is begun; if it comes to its point-th preemption point it is
  * suspended there, the next `nested` operations of the sequence are performed, and then it is resumed to its end. Those
  * operations are its block; see struct seq_nesting for where it ends. If it has fewer points it just returns, and the
- * operations of the block are performed after it. Without a point `nested` is 0. SEQ_RESUME, within blocks, goes on
- * with the nested-th innermost operation that is suspended and still in progress (SEQ_INNERMOST..SEQ_OUTERMOST), to its
- * point-th further point (0: to its end); if there is no such operation it is void. It has no caller.
+ * operations of the block are performed after it; where blocks end does not depend on it. Without a point `nested` is
+ * 0. SEQ_RESUME, within blocks, goes on with the nested-th innermost operation that is suspended and still in progress
+ * (SEQ_INNERMOST..SEQ_OUTERMOST), to its point-th further point (0: to its end); if there is no such operation it is
+ * void. It has no caller.
  *
  * Names: 0 is root ("root"), 1..255 are "p1".."p255". A name stands for the PD that the nearest preceding operation
  * which creates that name made; if that operation failed, or there is none, it stands for nothing: as a caller the

@@ -172,7 +172,7 @@ static void all_schedules_are_run_once(void **state) {
         schedule_all(&seq, cases[i].preemptions, &runner, &counts);
         assert_true(counts.complete);
         assert_int_equal(counts.existing, counts.run);
-        assert_int_equal(counts.run, count_schedules(cases[i].points, 0, NULL, 0, cases[i].preemptions));
+        assert_int_equal(counts.run, count_schedules(cases[i].points, 0, (uint32_t[]){0}, 0, cases[i].preemptions));
         assert_int_equal(counts.run + counts.measured, seen.runs);
         assert_int_equal(forget(&seen), counts.run); /* no schedule twice */
         assert_true(!cases[i].schedules || counts.run == cases[i].schedules);
