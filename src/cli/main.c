@@ -20,7 +20,7 @@ static const struct subcommand {
 } subcommands[] = {
     {"run", command_run},       {"gen", command_gen},       {"show", command_show},   {"pack", command_pack},
     {"shrink", command_shrink}, {"bench", command_bench},   {"laws", command_laws},   {"diff", command_diff},
-    {"soak", command_soak},     {"stress", command_stress}, {"trace", command_trace},
+    {"soak", command_soak},     {"stress", command_stress}, {"trace", command_trace}, {"cause", command_cause},
 };
 
 static const char top_doc[] = "Checks the revocation of a capability microkernel against a model of it.\v"
@@ -30,6 +30,7 @@ static const char top_doc[] = "Checks the revocation of a capability microkernel
                               "  show    print a sequence as text\n"
                               "  pack    write a sequence in its packed form\n"
                               "  shrink  reduce a failing sequence, keeping its signature\n"
+                              "  cause   sort failing sequences by what makes them fail\n"
                               "  bench   measure the harness, or what ways of taking memory back cost\n"
                               "  laws    try laws that revocation obeys, on the kernel alone\n"
                               "  diff    compare two kernels with each other\n"
