@@ -65,7 +65,7 @@ static const struct argp parser = {
     parse,
     "FILE...",
     "Sorts failing sequences by cause: prints one JSON object a line for each file, with its signature, the operations "
-    "of its shrunk form, the cause's name, and the signature and the text of the simplest sequence that shows it.\v"
+    "of its shrunk form and how long that took, the cause's name, and the signature and the text of the simplest sequence that shows it.\v"
     "Exit status: 0 all sorted, 2 bad input or usage; a sequence that does not fail has the signature null.",
     run_options_child,
     NULL,
@@ -85,6 +85,7 @@ struct entry {
     size_t group; /* an earlier file of the same cause, or itself */
     size_t least; /* of a group's first: the simplest minimum; SIZE_MAX: none */
     struct seq shrunk;
+    int64_t milliseconds; /* that shrinking took */
     char signature[HARNESS_SIGNATURE_MAX];
 };
 
@@ -257,7 +258,9 @@ static void sort_file(struct sorter *sorter, size_t file, struct seq *seq) {
     if (!entry->fails)
         return;
     sorter->wanted = entry->signature;
+    int64_t started = now_milliseconds();
     shrink(sorter, seq, keeps_signature);
+    entry->milliseconds = now_milliseconds() - started;
     entry->shrunk = copy_of(seq);
     shrink(sorter, seq, keeps_check);
     bool met = meet(sorter, file, seq);
@@ -310,9 +313,13 @@ static void describe(const struct sorter *sorter, const struct entry *entry, uin
         memset(&shown.meta, 0, sizeof shown.meta);
         snprintf(shown.meta.check, sizeof shown.meta.check, "%.*s", (int)sizeof shown.meta.check - 1, least->signature);
         json_object_set_new(object, "operations", json_integer(entry->shrunk.count));
+        json_object_set_new(object, "shrink_milliseconds", json_integer(entry->milliseconds));
         json_object_set_new(object, "cause", json_string(name));
         json_object_set_new(object, "shown_as", json_string(least->signature));
         json_object_set_new(object, "sequence", text_of(&shown));
+        shown = entry->shrunk;
+        memset(&shown.meta, 0, sizeof shown.meta);
+        json_object_set_new(object, "shrunk", text_of(&shown));
     }
     json_dumpf(object, stdout, JSON_COMPACT);
     putchar('\n');
