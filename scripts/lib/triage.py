@@ -160,21 +160,32 @@ class Progress:
 # ---- causes ----
 
 
-def note_causes(rescind, cases):
-    """Asks for the causes of all at once: what belongs together is found by comparing them. A case that did not fail then
-    is a cause of its own, as it is."""
-    done = subprocess.run([rescind, "cause", *(case.sequence for case in cases)], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+def kept_findings(directory):
+    """(meta, path of the sequence) of what was found before, the first found first."""
+    kept = [(storage.read_json(path), path.with_name("sequence.rsq")) for path in directory.glob("*/meta.json")]
+    kept = [(meta, path) for meta, path in kept if meta and "cause" in meta and path.exists()]
+    return sorted(kept, key=lambda entry: (entry[0].get("first_seen", ""), str(entry[1])))
+
+
+def note_causes(rescind, cases, kept):
+    """Asks for the causes of all at once: what belongs together is found by comparing them. What belongs to a finding that
+    is kept gets its name, and is shown by its sequence. A case that did not fail then is a cause of its own, as it is."""
+    paths = [path for _, path in kept] + [case.sequence for case in cases]
+    done = subprocess.run([rescind, "cause", *paths], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     if done.returncode != 0:
         raise RuntimeError(f"rescind cause failed: {done.stderr.decode(errors='replace').strip()}")
-    for case, line in zip(cases, done.stdout.decode().splitlines(), strict=True):
-        outcome = json.loads(line)
-        digest = hashlib.sha1(case.signature().encode()).hexdigest()[:8]
-        case.cause = outcome.get("cause", digest)
-        case.shown_as = outcome.get("shown_as", case.signature())
-        case.shown_by = outcome.get("sequence", case.sequence.read_text())
+    outcomes = [json.loads(line) for line in done.stdout.decode().splitlines()]
+    names = {}
+    for (meta, _), outcome in zip(kept, outcomes):
+        if outcome["signature"] == meta["signature"]:
+            names.setdefault(outcome["cause"], (meta["cause"], meta["signature"], outcome["shrunk"]))
+    for case, outcome in zip(cases, outcomes[len(kept):], strict=True):
+        fresh = (outcome.get("cause", hashlib.sha1(case.signature().encode()).hexdigest()[:8]),
+                 outcome.get("shown_as", case.signature()), outcome.get("sequence", case.sequence.read_text()))
+        case.cause, case.shown_as, case.shown_by = names.get(fresh[0], fresh)
 
 
-def sort_cases(cases, progress):
+def sort_cases(cases, directory, progress):
     """[cases of one cause], by the signature that it is shown with and its name."""
     alike = defaultdict(list)
     for case in sorted(cases, key=lambda case: (case.operations, str(case.origin.path))):
@@ -182,7 +193,7 @@ def sort_cases(cases, progress):
     for rescind in sorted({case.rescind for case in cases}):
         chosen = [case for key, members in sorted(alike.items()) if key[0] == rescind for case in members[:SORTED_OF_SIGNATURE]]
         progress.show(f"sorting {len(chosen)} inputs by cause")
-        note_causes(rescind, chosen)
+        note_causes(rescind, chosen, kept_findings(directory))
     for members in alike.values():
         first = members[:SORTED_OF_SIGNATURE]
         causes = [case.cause for case in first]
@@ -421,7 +432,7 @@ def triage(arguments, work):
     if arguments.sanitized:
         run_all(arguments.sanitized / "rescind", [case for case in cases if not case.signature()], arguments.runs, progress)
     failing, agreeing = [case for case in cases if case.signature()], [case for case in cases if not case.signature()]
-    groups = sort_cases(failing, progress)
+    groups = sort_cases(failing, arguments.findings, progress)
     found = []
     for number, members in enumerate(groups):
         finding = finding_of(members, arguments, known)
