@@ -65,7 +65,8 @@ static const struct argp parser = {
     parse,
     "FILE...",
     "Sorts failing sequences by cause: prints one JSON object a line for each file, with its signature, the operations "
-    "of its shrunk form and how long that took, the cause's name, and the signature and the text of the simplest sequence that shows it.\v"
+    "of its shrunk form and how long that took, the cause's name, and the signature and the text of the simplest "
+    "sequence that shows it.\v"
     "Exit status: 0 all sorted, 2 bad input or usage; a sequence that does not fail has the signature null.",
     run_options_child,
     NULL,
