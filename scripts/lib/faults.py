@@ -2,7 +2,8 @@
 
 Each chosen fault is searched for from an empty corpus, on one core, until the first finding, which is then shrunk.
 With --replay nothing is searched for: the sequence stored beside each fault must fail on the faulty kernel with the
-signature it names, at the same operation whether the log or everything is compared, and agree on the real one.
+signature it names, at the same operation whether the log or everything is compared, agree on the real one, and be such
+that no operation can be left out and no argument be simpler.
 With --replay --compare=probe they are judged by accesses and lookups alone, as a kernel is that tells nothing of its
 inside, and with --replay --on=qemu on the booted kernel, which is stressed where the sequence does not show; which of
 them still do is printed, and that the real kernel agrees is checked.
@@ -31,6 +32,7 @@ import engine
 FAULTS = builds.ROOT / "faults"
 KERNEL = Path("src/kernel")
 SHRINK_SECONDS = 120
+SINGLE_CHANGES = 500  # candidates: more than there are single changes of a stored sequence, which are tried first
 KILLS = builds.ROOT / "work" / "faults" / "kills.jsonl"
 STRESS = ((1, 12000), (2, 6000))  # CPUs and operations
 
@@ -274,6 +276,19 @@ def stored_check(sequence):
     return match[1] if match else None
 
 
+def operations_of(sequence):
+    return [line for line in sequence.read_text().splitlines() if line and not line.startswith("#")]
+
+
+def is_minimal(tree, fault):
+    """Whether no operation can be left out and no argument be simpler."""
+    with tempfile.TemporaryDirectory() as work:
+        again = Path(work) / "again.rsq"
+        subprocess.run([tree.rescind, "shrink", f"--budget={SINGLE_CHANGES}", fault.stored, "-o", again], check=True,
+                       stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        return operations_of(again) == operations_of(fault.stored)
+
+
 def is_sanitizer_finding(fault):
     return "sanitizer" in (stored_check(fault.stored) or "")
 
@@ -292,6 +307,8 @@ def replay(tree, fault):
     full = engine.failure_of(tree.rescind, fault.stored, "full")
     if full != (signature, failed_at):
         return f"--compare=full finds {full[0]} at operation {full[1]}, --compare=log {signature} at {failed_at}"
+    if not is_minimal(tree, fault):
+        return "the stored sequence can be simpler: shrink it again"
     return None
 
 

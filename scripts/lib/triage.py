@@ -1,8 +1,8 @@
 """From what fuzzers left behind to one folder a cause: reproduces, sorts, shrinks, replays and explains findings.
 
 PATHs are directories of findings or crashes, of AFL++, libFuzzer or scripts/fuzz, or single files, sequences or bare
-operations. Each input is run several times; those that fail are sorted by signature; the shortest of each signature is
-shrunk, replayed on every target that is there, and explained on a page, in FINDINGS/<signature>/.
+operations. Each input is run several times; those that fail are sorted by cause; the simplest sequence that shows a cause
+is replayed on every target that is there, and explained on a page, in a folder of FINDINGS named like its signature.
 
 Exit status: 0 no new finding, 1 new findings (or, with --promote, a sequence that still fails), 2 usage error, or
 nothing that could be judged.
@@ -18,7 +18,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -32,10 +32,9 @@ import storage
 import traces
 
 RUNS = 3
-SHRINK_SECONDS = 10
 KNOWN = "known.tsv"
 KNOWN_FIELDS = ("signature", "title", "status", "link")
-SHRUNK_OF_SIGNATURE = 3  # inputs of each signature, the shortest ones
+SORTED_OF_SIGNATURE = 20  # inputs of each signature, the shortest ones; the others go where most of these went
 BATCH = 500  # files of one process
 SKIPPED_SHOWN = 20
 
@@ -54,7 +53,8 @@ def parse_arguments():
                         help="form of bare operations whose path does not name a fuzz target (default: memory_small)")
     parser.add_argument("--runs", type=int, default=RUNS, metavar="N", help=f"runs of each input (default: {RUNS})")
     parser.add_argument("--junit", type=Path, metavar="FILE", help="also write the outcome as JUnit XML")
-    parser.add_argument("--promote", metavar="SIGNATURE", help="instead: make the finding a test, corpus/regress/NAME.rsq")
+    parser.add_argument("--promote", metavar="SIGNATURE[#CAUSE]",
+                        help="instead: make the finding a test, corpus/regress/NAME.rsq")
     parser.add_argument("--name", help="with --promote: NAME (default: made from the signature)")
     parser.add_argument("--into", type=Path, default=builds.ROOT / "corpus" / "regress", metavar="DIRECTORY",
                         help="with --promote: where to write it (default: corpus/regress)")
@@ -87,6 +87,9 @@ class Case:
     rescind: Path  # that it fails with
     signatures: list = field(default_factory=list)  # one a run; None: all agree
     operations: int = 0
+    cause: str = ""
+    shown_as: str = ""  # signature of the sequence that shows the cause
+    shown_by: str = ""  # that sequence
 
     def signature(self):
         """The signature that it fails with most often, if it ever does."""
@@ -154,11 +157,60 @@ class Progress:
         self.show("")
 
 
+# ---- causes ----
+
+
+def kept_findings(directory):
+    """(meta, path of the sequence) of what was found before, the first found first."""
+    kept = [(storage.read_json(path), path.with_name("sequence.rsq")) for path in directory.glob("*/meta.json")]
+    kept = [(meta, path) for meta, path in kept if meta and "cause" in meta and path.exists()]
+    return sorted(kept, key=lambda entry: (entry[0].get("first_seen", ""), str(entry[1])))
+
+
+def note_causes(rescind, cases, kept):
+    """Asks for the causes of all at once: what belongs together is found by comparing them. What belongs to a finding that
+    is kept gets its name, and is shown by its sequence. A case that did not fail then is a cause of its own, as it is."""
+    paths = [path for _, path in kept] + [case.sequence for case in cases]
+    done = subprocess.run([rescind, "cause", *paths], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    if done.returncode != 0:
+        raise RuntimeError(f"rescind cause failed: {done.stderr.decode(errors='replace').strip()}")
+    outcomes = [json.loads(line) for line in done.stdout.decode().splitlines()]
+    names = {}
+    for (meta, _), outcome in zip(kept, outcomes):
+        if outcome["signature"] == meta["signature"]:
+            names.setdefault(outcome["cause"], (meta["cause"], meta["signature"], outcome["shrunk"]))
+    for case, outcome in zip(cases, outcomes[len(kept):], strict=True):
+        fresh = (outcome.get("cause", hashlib.sha1(case.signature().encode()).hexdigest()[:8]),
+                 outcome.get("shown_as", case.signature()), outcome.get("sequence", case.sequence.read_text()))
+        case.cause, case.shown_as, case.shown_by = names.get(fresh[0], fresh)
+
+
+def sort_cases(cases, directory, progress):
+    """[cases of one cause], by the signature that it is shown with and its name."""
+    alike = defaultdict(list)
+    for case in sorted(cases, key=lambda case: (case.operations, str(case.origin.path))):
+        alike[(case.rescind, case.signature())].append(case)
+    for rescind in sorted({case.rescind for case in cases}):
+        chosen = [case for key, members in sorted(alike.items()) if key[0] == rescind for case in members[:SORTED_OF_SIGNATURE]]
+        progress.show(f"sorting {len(chosen)} inputs by cause")
+        note_causes(rescind, chosen, kept_findings(directory))
+    for members in alike.values():
+        first = members[:SORTED_OF_SIGNATURE]
+        causes = [case.cause for case in first]
+        like = max(first, key=lambda case: causes.count(case.cause))
+        for case in members[SORTED_OF_SIGNATURE:]:
+            case.cause, case.shown_as, case.shown_by = like.cause, like.shown_as, like.shown_by
+    groups = defaultdict(list)
+    for case in cases:
+        groups[(case.shown_as, case.cause)].append(case)
+    return [members for _, members in sorted(groups.items())]
+
+
 # ---- known findings ----
 
 
 def read_known(directory):
-    """signature -> (title, status, link), of known.tsv."""
+    """name -> (title, status, link), of known.tsv. A name is a signature, or, of one cause alone, SIGNATURE#CAUSE."""
     known = {}
     path = directory / KNOWN
     if path.exists():
@@ -179,25 +231,28 @@ def read_known(directory):
 @dataclass
 class Finding:
     signature: str
+    cause: str
     cases: list
     folder: Path
-    new: bool
-    shrunk: Path = None
+    known: list  # title, status, link; None: new
     operations: int = 0
     verdicts: dict = field(default_factory=dict)  # target -> words
 
+    def name(self):
+        return f"{self.signature}#{self.cause}"
 
-def shrink(rescind, case, signature, output):
-    """Writes the shrunk sequence, or the sequence as it is when that takes too long. True: shrunk."""
-    try:
-        done = subprocess.run([rescind, "shrink", case.sequence, "-o", output], stdin=subprocess.DEVNULL,
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=SHRINK_SECONDS)
-    except subprocess.TimeoutExpired:
-        done = None
-    if done and done.returncode == 0 and engine.signature_of(rescind, output) == signature:
-        return True
-    shutil.copy(case.sequence, output)
-    return False
+
+def folder_of(directory, signature, cause):
+    """The signature's folder, or, if that shows another cause already, one with the cause in its name."""
+    folder = directory / findings.name_of(signature)
+    meta = storage.read_json(folder / "meta.json") or {}
+    return folder if meta.get("cause", cause) == cause else directory / findings.name_of(f"{signature}#{cause}")
+
+
+def finding_of(cases, arguments, known):
+    signature, cause = cases[0].shown_as, cases[0].cause
+    return Finding(signature, cause, cases, folder_of(arguments.findings, signature, cause),
+                   known.get(f"{signature}#{cause}") or known.get(signature))
 
 
 def count_operations(sequence):
@@ -278,8 +333,11 @@ def explain(finding, ways, version):
     """Fills the folder: the sequence with comments, the report, the page, the script."""
     folder = finding.folder
     rescind = finding.cases[0].rescind
-    trace = traces.of(rescind, finding.shrunk)
-    (folder / "sequence.rsq").write_text(annotate(finding.shrunk, trace))
+    sequence = folder / "sequence.rsq"
+    sequence.write_text(finding.cases[0].shown_by)
+    trace = traces.of(rescind, sequence)
+    sequence.write_text(annotate(sequence, trace))
+    finding.operations = count_operations(sequence)
     (folder / "report.txt").write_text((trace.head["report"] or "") + "\n")
     script = folder / "replay.sh"
     script.write_text(replay_script(finding, ways, version))
@@ -289,16 +347,9 @@ def explain(finding, ways, version):
     return trace
 
 
-def settle(finding, arguments, work, version):
-    """Shrinks, replays and explains one finding."""
+def settle(finding, arguments, version):
+    """Explains and replays one finding."""
     finding.folder.mkdir(parents=True, exist_ok=True)
-    candidates = sorted(finding.cases, key=lambda case: (case.operations, str(case.origin.path)))[:SHRUNK_OF_SIGNATURE]
-    tried = []
-    for number, case in enumerate(candidates):
-        output = work / f"shrunk-{number}.rsq"
-        shrink(case.rescind, case, finding.signature, output)
-        tried.append((count_operations(output), number, output))
-    finding.operations, _, finding.shrunk = min(tried)
     ways = targets(arguments)
     trace = explain(finding, ways, version)
     finding.verdicts = {name: command if isinstance(command, str) else replay(command, finding.folder / "sequence.rsq")
@@ -315,6 +366,8 @@ def record(finding, version):
     for case in finding.cases:
         seen.add(hashlib.sha1(case.origin.path.read_bytes()).hexdigest())
     meta.setdefault("signature", finding.signature)
+    meta["cause"] = finding.cause
+    meta["met_as"] = sorted({case.signature() for case in finding.cases} | set(meta.get("met_as", ())))
     meta.setdefault("build", version)
     meta.setdefault("first_seen", findings.stamp())
     meta.setdefault("last_seen", meta["first_seen"])
@@ -325,11 +378,15 @@ def record(finding, version):
 # ---- the table ----
 
 
-def print_finding(finding, known, trace):
+def print_finding(finding, trace):
     flaky = sum(case.is_flaky() for case in finding.cases)
-    state = "new" if finding.new else f"known: {', '.join(filter(None, known[finding.signature]))}"
+    state = f"known: {', '.join(filter(None, finding.known))}" if finding.known else "new"
+    first_seen = json.loads((finding.folder / "meta.json").read_text())["first_seen"]
     print(f"\n{finding.signature}\n    {state}; {len(finding.cases)} inputs" +
-          (f", {flaky} of them flaky" if flaky else "") + f"; {finding.operations} operations")
+          (f", {flaky} of them flaky" if flaky else "") + f"; {finding.operations} operations; cause {finding.cause}, first seen {first_seen}")
+    others = Counter(case.signature() for case in finding.cases if case.signature() != finding.signature)
+    for signature, count in sorted(others.items()):
+        print(f"    met {count} times as {signature}")
     for case in finding.cases:
         if case.is_flaky():
             print(f"    flaky: {case.origin.path}: " + ", ".join(
@@ -374,24 +431,22 @@ def triage(arguments, work):
     run_all(arguments.build / "rescind", cases, arguments.runs, progress)
     if arguments.sanitized:
         run_all(arguments.sanitized / "rescind", [case for case in cases if not case.signature()], arguments.runs, progress)
-    sorted_cases = defaultdict(list)
-    for case in cases:
-        sorted_cases[case.signature()].append(case)
-    agreeing = sorted_cases.pop(None, [])
+    failing, agreeing = [case for case in cases if case.signature()], [case for case in cases if not case.signature()]
+    groups = sort_cases(failing, arguments.findings, progress)
     found = []
-    for number, (signature, members) in enumerate(sorted(sorted_cases.items())):
-        progress.show(f"finding {number + 1} of {len(sorted_cases)}: {signature}")
-        finding = Finding(signature, members, arguments.findings / findings.name_of(signature), signature not in known)
-        trace = settle(finding, arguments, work, version)
+    for number, members in enumerate(groups):
+        finding = finding_of(members, arguments, known)
+        progress.show(f"finding {number + 1} of {len(groups)}: {finding.signature}")
+        trace = settle(finding, arguments, version)
         progress.hide()
-        print_finding(finding, known, trace)
+        print_finding(finding, trace)
         found.append(finding)
-    new = sum(finding.new for finding in found)
+    new = sum(not finding.known for finding in found)
     print(f"\n{len(cases)} inputs, {len(skipped)} skipped: {len(found)} findings, {new} of them new; "
           f"{len(agreeing)} inputs agree")
     if arguments.junit:
         junit.write(arguments.junit, "triage", [
-            (finding.signature, None if not finding.new else finding.folder.joinpath("report.txt").read_text())
+            (finding.name(), None if finding.known else finding.folder.joinpath("report.txt").read_text())
             for finding in found] + [(str(case.origin.path), None) for case in agreeing])
     return 1 if new else 0
 
@@ -408,13 +463,15 @@ def header(sequence, values):
 
 
 def promote(arguments):
-    folder = arguments.findings / findings.name_of(arguments.promote)
+    folder = folder_of(arguments.findings, *arguments.promote.rsplit("#", 1)) if "#" in arguments.promote else \
+        arguments.findings / findings.name_of(arguments.promote)
     sequence = folder / "sequence.rsq"
     if not sequence.exists():
         print(f"{folder} has no sequence.rsq: run scripts/triage on the inputs first", file=sys.stderr)
         return 2
     rescind = arguments.build / "rescind"
     meta = json.loads((folder / "meta.json").read_text())
+    signature = meta["signature"]
     now = engine.signature_of(rescind, sequence)
     if now and not arguments.expected_fail:
         print(f"{sequence} still fails: {now}\nfix it first, or mark it with --expected-fail", file=sys.stderr)
@@ -422,7 +479,7 @@ def promote(arguments):
     if not now and arguments.expected_fail:
         print(f"{sequence} agrees: --expected-fail would be wrong", file=sys.stderr)
         return 2
-    name = arguments.name or re.sub(r"[^a-z0-9]+", "-", arguments.promote.lower()).strip("-")[:60]
+    name = arguments.name or re.sub(r"[^a-z0-9]+", "-", signature.lower()).strip("-")[:60]
     output = arguments.into / f"{name}.rsq"
     if output.exists():
         print(f"{output} exists already: choose another --name", file=sys.stderr)
@@ -430,8 +487,8 @@ def promote(arguments):
     date = subprocess.run(["git", "-C", builds.ROOT, "log", "-1", "--format=%cs"], stdout=subprocess.PIPE,
                           check=True).stdout.decode().strip()
     text = header(sequence, {
-        "title": arguments.title or f"once failed with {arguments.promote}"[:190], "origin": f"fuzzing, {meta['build']}",
-        "date": date, "check": now or arguments.promote,
+        "title": arguments.title or f"once failed with {signature}"[:190], "origin": f"fuzzing, {meta['build']}",
+        "date": date, "check": now or signature,
         "fixed-in": "" if now else commit_of(rescind).split()[-1], "expected": "fail" if now else ""})
     output.write_text(text)
     print(f"wrote {os.path.relpath(output)}; ./scripts/test runs it from now on")

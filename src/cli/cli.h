@@ -81,5 +81,6 @@ int command_soak(int argc, char **argv);
 int command_trace(int argc, char **argv);
 int command_stress(int argc, char **argv);
 int command_explore(int argc, char **argv);
+int command_cause(int argc, char **argv);
 
 #endif

@@ -1,7 +1,8 @@
 /*
- * rescind gen: writes generated sequences.
+ * rescind gen: writes generated sequences, all or only those that fail.
  */
 #include "cli/files.h"
+#include "cli/worker.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -17,13 +18,16 @@ enum {
     OPTION_UNIT_BUDGET,
     OPTION_CPUS,
     OPTION_OOM,
-    OPTION_PREEMPT
+    OPTION_PREEMPT,
+    OPTION_KINDS,
+    OPTION_FAILING
 };
 
 struct arguments {
-    uint64_t seed, count, ops, unit_budget;
+    uint64_t seed, count, ops, unit_budget, tries;
     const struct cli_target *target;
     const char *directory;
+    uint32_t kinds;
     uint8_t cpus, preempt;
     bool oom;
 };
@@ -39,13 +43,38 @@ static const struct argp_option options[] = {
     {"preempt", OPTION_PREEMPT, "N", 0, "Give N of 256 revokes and destroys a schedule (default: 0)", 0},
     {"unit-budget", OPTION_UNIT_BUDGET, "N", 0, "At most so many units may change (default: real 2^18, small no limit)",
      0},
+    {"kinds", OPTION_KINDS, "WORDS", 0, "Of mem, pio and obj those that occur, apart by commas (default: all)", 0},
+    {"failing", OPTION_FAILING, "N", 0, "Run up to N sequences, and write only the first --count that fail", 0},
     {"output", 'o', "DIRECTORY", 0, "Write gen-<seed>-<i>.rsq there instead of standard output", 0},
     {0},
 };
 
+/* Bits 1 << enum abi_kind. */
+static uint32_t option_kinds(const char *text, struct argp_state *state) {
+    static const char *const names[] = {"mem", "pio", "obj"};
+    uint32_t kinds = 0;
+    for (const char *at = text;; at++) {
+        size_t length = strcspn(at, ","), i = 0;
+        while (i < sizeof names / sizeof *names && (strlen(names[i]) != length || strncmp(at, names[i], length) != 0))
+            i++;
+        if (i == sizeof names / sizeof *names)
+            argp_error(state, "--kinds: expected mem, pio or obj, apart by commas, found '%s'", text);
+        kinds |= 1u << i;
+        at += length;
+        if (!*at)
+            return kinds;
+    }
+}
+
 static error_t parse(int key, char *argument, struct argp_state *state) {
     struct arguments *arguments = state->input;
     switch (key) {
+    case OPTION_KINDS:
+        arguments->kinds = option_kinds(argument, state);
+        return 0;
+    case OPTION_FAILING:
+        arguments->tries = option_number(argument, "failing", 1, UINT32_MAX, state);
+        return 0;
     case OPTION_SEED:
         arguments->seed = option_number(argument, "seed", 0, INT64_MAX, state);
         return 0;
@@ -89,8 +118,10 @@ static const struct argp parser = {
     NULL,    NULL,  NULL};
 
 static void generate(struct seq *seq, const struct arguments *arguments, uint64_t index) {
-    struct seq_profile profile = {
-        .unit_budget = arguments->unit_budget, .cpus = arguments->cpus, .preempt = arguments->preempt};
+    struct seq_profile profile = {.kinds = arguments->kinds,
+                                  .unit_budget = arguments->unit_budget,
+                                  .cpus = arguments->cpus,
+                                  .preempt = arguments->preempt};
     char preempt[32] = "";
     if (arguments->oom)
         profile.operations = (1u << (arguments->cpus > 1 ? SEQ_OOM : SEQ_ACCESS)) - 1 + (1u << SEQ_OOM);
@@ -124,6 +155,40 @@ static bool write_one(const struct arguments *arguments, const struct seq *seq, 
     return good;
 }
 
+static bool write_all(const struct arguments *arguments, struct seq *seq) {
+    bool good = true;
+    for (uint64_t i = 0; i < arguments->count && good; i++) {
+        generate(seq, arguments, i);
+        good = write_one(arguments, seq, i);
+    }
+    return good;
+}
+
+static bool write_failing(const struct arguments *arguments, struct seq *seq) {
+    struct progress progress;
+    progress_start(&progress);
+    struct worker *worker = worker_new(WORKER_TIMEOUT_DEFAULT, &progress);
+    struct worker_job job = {arguments->target, HARNESS_LOG, 0, RECORD_NOTHING};
+    struct worker_answer answer;
+    uint64_t tried = 0, found = 0;
+    bool good = true;
+    for (; tried < arguments->tries && found < arguments->count && good; tried++) {
+        progress_set(&progress, "%llu tried, %llu failed", (unsigned long long)tried, (unsigned long long)found);
+        generate(seq, arguments, tried);
+        worker_run(worker, seq, &job, &answer);
+        if (answer.outcome.verdict != HARNESS_FINDING)
+            continue;
+        good = write_one(arguments, seq, tried);
+        found++;
+    }
+    worker_free(worker);
+    progress_hide(&progress);
+    if (good && arguments->directory)
+        printf("%llu of %llu sequences failed; seed %llu\n", (unsigned long long)found, (unsigned long long)tried,
+               (unsigned long long)arguments->seed);
+    return good;
+}
+
 int command_gen(int argc, char **argv) {
     struct arguments arguments = {
         .seed = fresh_seed(), .count = 1, .cpus = 1, .ops = 32, .unit_budget = UINT64_MAX, .target = &cli_targets[0]};
@@ -137,13 +202,9 @@ int command_gen(int argc, char **argv) {
     struct seq seq;
     sequence_allocate(&seq, arguments.target->geometry);
     seq.cpus = arguments.cpus;
-    bool good = true;
-    for (uint64_t i = 0; i < arguments.count && good; i++) {
-        generate(&seq, &arguments, i);
-        good = write_one(&arguments, &seq, i);
-    }
+    bool good = arguments.tries ? write_failing(&arguments, &seq) : write_all(&arguments, &seq);
     sequence_free(&seq);
-    if (good && arguments.directory)
+    if (good && arguments.directory && !arguments.tries)
         printf("%llu sequences in %s; seed %llu\n", (unsigned long long)arguments.count, arguments.directory,
                (unsigned long long)arguments.seed);
     return good ? EXIT_AGREE : EXIT_BAD;

@@ -21,6 +21,7 @@ static const struct subcommand {
     {"run", command_run},       {"gen", command_gen},       {"show", command_show},   {"pack", command_pack},
     {"shrink", command_shrink}, {"bench", command_bench},   {"laws", command_laws},   {"diff", command_diff},
     {"soak", command_soak},     {"stress", command_stress}, {"trace", command_trace}, {"explore", command_explore},
+    {"cause", command_cause},
 };
 
 static const char top_doc[] = "Checks the revocation of a capability microkernel against a model of it.\v"
@@ -31,6 +32,7 @@ static const char top_doc[] = "Checks the revocation of a capability microkernel
                               "  pack    write a sequence in its packed form\n"
                               "  shrink  reduce a failing sequence, keeping its signature\n"
                               "  explore run a sequence with many schedules\n"
+                              "  cause   sort failing sequences by what makes them fail\n"
                               "  bench   measure the harness, or what ways of taking memory back cost\n"
                               "  laws    try laws that revocation obeys, on the kernel alone\n"
                               "  diff    compare two kernels with each other\n"

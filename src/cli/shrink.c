@@ -10,18 +10,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { OPTION_BUDGET = 256 };
-enum { MEMO_COUNT = 1 << 14, BUDGET_DEFAULT = 5000 };
+enum { OPTION_BUDGET = 256, OPTION_SECONDS };
+enum { MEMO_COUNT = 1 << 16, BUDGET_DEFAULT = 40000, SECONDS_DEFAULT = 8 };
 
 struct arguments {
     struct run_options run;
-    uint32_t budget;
+    uint32_t budget, seconds;
     const char *path, *output;
 };
 
 static const struct argp_option options[] = {
     {"output", 'o', "FILE", 0, "Where to write the shrunk sequence to", 0},
-    {"budget", OPTION_BUDGET, "N", 0, "Run at most so many candidates (default: 5000)", 0},
+    {"budget", OPTION_BUDGET, "N", 0, "Run at most so many candidates (default: 40000)", 0},
+    {"seconds", OPTION_SECONDS, "N", 0, "Be content with what has been reached after so long (default: 8)", 0},
     {0},
 };
 
@@ -36,6 +37,9 @@ static error_t parse(int key, char *argument, struct argp_state *state) {
         return 0;
     case OPTION_BUDGET:
         arguments->budget = (uint32_t)option_number(argument, "budget", 1, UINT32_MAX, state);
+        return 0;
+    case OPTION_SECONDS:
+        arguments->seconds = (uint32_t)option_number(argument, "seconds", 1, WORKER_TIMEOUT_MAX, state);
         return 0;
     case ARGP_KEY_ARG:
         if (arguments->path)
@@ -64,6 +68,7 @@ struct shrinking {
     struct progress *progress;
     struct worker_job job;
     uint32_t tried, smallest;
+    int64_t deadline;
     char signature[HARNESS_SIGNATURE_MAX];
 };
 
@@ -78,6 +83,8 @@ static bool fails(struct shrinking *shrinking, const struct seq *seq, struct har
 static bool still_fails(void *context, const struct seq *seq) {
     struct shrinking *shrinking = context;
     struct harness_outcome outcome;
+    if (now_milliseconds() >= shrinking->deadline)
+        return false;
     bool same = fails(shrinking, seq, &outcome) && strcmp(outcome.signature, shrinking->signature) == 0;
     shrinking->tried++;
     if (same && seq->count < shrinking->smallest)
@@ -103,6 +110,7 @@ static int shrink(struct shrinking *shrinking, struct seq *seq, const struct arg
     }
     memcpy(shrinking->signature, outcome.signature, sizeof shrinking->signature);
     uint32_t before = shrinking->smallest = seq->count;
+    shrinking->deadline = now_milliseconds() + (int64_t)arguments->seconds * 1000;
     uint64_t *memo = allocate(MEMO_COUNT * sizeof *memo);
     memset(memo, 0, MEMO_COUNT * sizeof *memo);
     uint32_t calls = seq_shrink(seq, still_fails, shrinking, arguments->budget, memo, MEMO_COUNT);
@@ -120,7 +128,7 @@ static int shrink(struct shrinking *shrinking, struct seq *seq, const struct arg
 }
 
 int command_shrink(int argc, char **argv) {
-    struct arguments arguments = {.budget = BUDGET_DEFAULT};
+    struct arguments arguments = {.budget = BUDGET_DEFAULT, .seconds = SECONDS_DEFAULT};
     argp_parse(&parser, argc, argv, 0, NULL, &arguments);
     struct seq seq;
     struct raw_form form;

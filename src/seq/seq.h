@@ -229,13 +229,17 @@ void seq_crossover(struct seq *out, const struct seq *a, const struct seq *b, st
 
 /* ---- shrinker ---- */
 
+/* Which is simpler: fewer operations, fewer CPUs, then operation by operation, field by field. Below 0: a is; 0: they
+ * are equal. A total order, for each geometry. */
+int seq_compare(const struct seq *a, const struct seq *b);
+
 /* True: the sequence still fails with the same signature. */
 typedef bool seq_still_fails(void *context, const struct seq *seq);
 
 /* Shrinks in place: drop schedules, cut the tail, drop what is unrelated by reference, ddmin over operations, simplify
- * arguments, renumber names; until nothing more can be removed or `budget` calls of the predicate are used. Results are
- * memoised (by hash of the packed form; `memo` is memory for it, memo_count entries). Returns the number of predicate
- * calls. */
+ * arguments, renumber names, change what belongs together; until nothing more can be removed or `budget` calls of the
+ * predicate are used. Results are memoised (by hash of the packed form; `memo` is memory for it, memo_count entries).
+ * Returns the number of predicate calls. */
 uint32_t seq_shrink(struct seq *seq, seq_still_fails *fails, void *context, uint32_t budget, uint64_t *memo,
                     uint32_t memo_count);
 

@@ -5,20 +5,9 @@
  * does not fail any more. That takes 64 KiB of stack, and no memory else. Deterministic.
  */
 #include "blocks.h"
+#include "shrinker.h"
 
 enum { MEMO_PROBES = 8, CANDIDATES = 48, SMALL_NAMES = 16 };
-
-struct shrinker {
-    struct seq *seq;
-    seq_still_fails *fails;
-    void *context;
-    uint32_t budget, calls;
-    uint64_t *memo; /* hashes of sequences that do not fail; 0: free */
-    uint32_t memo_count;
-    uint32_t best_count;
-    uint8_t best_cpus;
-    uint8_t best[SEQ_MAX_OPS * SEQ_OP_BYTES];
-};
 
 static uint64_t hash_seq(const struct seq *seq) {
     uint64_t hash = 0xcbf29ce484222325u ^ seq->count ^ (uint64_t)seq_cpus(seq) << 32;
@@ -70,14 +59,9 @@ static void put_back(struct shrinker *shrinker) {
     seq_unpack_ops(shrinker->seq, shrinker->best, (size_t)shrinker->best_count * SEQ_OP_BYTES);
 }
 
-static bool has_budget(const struct shrinker *shrinker) {
-    return shrinker->calls < shrinker->budget;
-}
-
-/* Asks about the sequence as it is now: keeps it if it still fails, else puts the best one back. */
-static bool attempt(struct shrinker *shrinker) {
+bool shrinker_attempt(struct shrinker *shrinker) {
     uint64_t hash = hash_seq(shrinker->seq);
-    if (has_budget(shrinker) && shrinker->seq->count && !memo_has(shrinker, hash)) {
+    if (shrinker_has_budget(shrinker) && shrinker->seq->count && !memo_has(shrinker, hash)) {
         shrinker->calls++;
         if (shrinker->fails(shrinker->context, shrinker->seq)) {
             keep(shrinker);
@@ -95,7 +79,7 @@ static void cut_tail(struct shrinker *shrinker) {
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
         seq_remove_run(shrinker->seq, middle, shrinker->seq->count - middle);
-        if (attempt(shrinker))
+        if (shrinker_attempt(shrinker))
             high = middle;
         else
             low = middle + 1;
@@ -127,7 +111,7 @@ static bool keep_named(struct shrinker *shrinker, const bool names[SEQ_NAMES]) {
             seq_mark(&marks, i);
     }
     seq_remove_marked(seq, &marks);
-    return seq->count < count && attempt(shrinker);
+    return seq->count < count && shrinker_attempt(shrinker);
 }
 
 static void unschedule(struct seq_op *op) {
@@ -148,13 +132,13 @@ static void drop_schedules(struct shrinker *shrinker) {
             seq_mark(&resumes, i);
     }
     seq_remove_marked(seq, &resumes);
-    if (scheduled == 0 || attempt(shrinker))
+    if (scheduled == 0 || shrinker_attempt(shrinker))
         return;
-    for (uint32_t i = 0; i < seq->count && has_budget(shrinker); i++) {
+    for (uint32_t i = 0; i < seq->count && shrinker_has_budget(shrinker); i++) {
         if (!seq_has_schedule(&seq->op[i]))
             continue;
         unschedule(&seq->op[i]);
-        attempt(shrinker);
+        shrinker_attempt(shrinker);
     }
 }
 
@@ -162,14 +146,14 @@ static void drop_schedules(struct shrinker *shrinker) {
 static bool shorten_blocks(struct shrinker *shrinker) {
     struct seq *seq = shrinker->seq;
     bool changed = false;
-    for (uint32_t at = 0; at + 1 < seq->count && has_budget(shrinker); at++) {
+    for (uint32_t at = 0; at + 1 < seq->count && shrinker_has_budget(shrinker); at++) {
         struct seq_op op = seq->op[at];
         if (!seq_has_schedule(&op) || op.nested == 0 || seq_has_schedule(&seq->op[at + 1]))
             continue;
         op.nested--;
         seq->op[at] = seq->op[at + 1];
         seq->op[at + 1] = op;
-        changed |= attempt(shrinker);
+        changed |= shrinker_attempt(shrinker);
     }
     return changed;
 }
@@ -185,7 +169,7 @@ static bool drop_unrelated(struct shrinker *shrinker) {
             add_names(names, &seq->op[i]);
     }
     changed = keep_named(shrinker, names);
-    for (uint32_t name = SEQ_NAMES - 1; name > 0 && has_budget(shrinker); name--) {
+    for (uint32_t name = SEQ_NAMES - 1; name > 0 && shrinker_has_budget(shrinker); name--) {
         __builtin_memset(names, true, sizeof(names));
         names[name] = false;
         changed |= keep_named(shrinker, names);
@@ -197,11 +181,11 @@ static bool drop_unrelated(struct shrinker *shrinker) {
 static bool drop_runs(struct shrinker *shrinker, uint32_t count) {
     struct seq *seq = shrinker->seq;
     bool changed = false;
-    for (uint32_t end = seq->count; end >= count && seq->count > count && has_budget(shrinker); end -= count) {
+    for (uint32_t end = seq->count; end >= count && seq->count > count && shrinker_has_budget(shrinker); end -= count) {
         if (end > seq->count)
             end = seq->count;
         seq_remove_run(seq, end - count, count);
-        changed |= attempt(shrinker);
+        changed |= shrinker_attempt(shrinker);
     }
     return changed;
 }
@@ -215,7 +199,7 @@ static bool drop_halves(struct shrinker *shrinker) {
 
 static bool drop_single(struct shrinker *shrinker) {
     bool changed = false;
-    while (has_budget(shrinker) && drop_runs(shrinker, 1))
+    while (shrinker_has_budget(shrinker) && drop_runs(shrinker, 1))
         changed = true;
     return changed;
 }
@@ -224,11 +208,11 @@ static bool drop_single(struct shrinker *shrinker) {
 static bool drop_pairs(struct shrinker *shrinker) {
     struct seq *seq = shrinker->seq;
     bool changed = false;
-    for (uint32_t at = seq->count; at-- > 0 && has_budget(shrinker);) {
+    for (uint32_t at = seq->count; at-- > 0 && shrinker_has_budget(shrinker);) {
         if (at + 2 > seq->count || seq->count <= 2)
             continue;
         seq_remove_run(seq, at, 2);
-        changed |= attempt(shrinker);
+        changed |= shrinker_attempt(shrinker);
     }
     return changed;
 }
@@ -311,9 +295,8 @@ static bool same_op(const struct seq_op *a, const struct seq_op *b) {
     return __builtin_memcmp(a_bytes, b_bytes, SEQ_OP_BYTES) == 0;
 }
 
-/* Puts a simpler value into a field. False: there is no candidate of that number. */
-static bool simplify_field(const struct seq_geometry *geometry, struct seq_op *op, const struct seq_field *field,
-                           uint32_t candidate) {
+bool shrinker_simplify(const struct seq_geometry *geometry, struct seq_op *op, const struct seq_field *field,
+                       uint32_t candidate) {
     struct seq_cap *cap = seq_field_cap(op, field);
     if (seq_is_cap(field->type))
         return simpler_cap(cap, field->type, candidate);
@@ -337,14 +320,14 @@ static bool simplify_op(struct shrinker *shrinker, uint32_t at, uint32_t first) 
     const struct seq_operation *operation = &seq_operations[seq->op[at].code];
     bool changed = false;
     for (uint32_t i = first; i < operation->field_count; i++) {
-        for (uint32_t candidate = 0; candidate < CANDIDATES && has_budget(shrinker);) {
+        for (uint32_t candidate = 0; candidate < CANDIDATES && shrinker_has_budget(shrinker);) {
             struct seq_op op = seq->op[at];
-            bool more = simplify_field(seq->geometry, &op, &operation->fields[i], candidate);
+            bool more = shrinker_simplify(seq->geometry, &op, &operation->fields[i], candidate);
             candidate = more ? candidate + 1 : CANDIDATES;
             if (same_op(&op, &seq->op[at]))
                 continue;
             seq->op[at] = op;
-            if (attempt(shrinker)) {
+            if (shrinker_attempt(shrinker)) {
                 changed = true;
                 candidate = 0;
             }
@@ -355,13 +338,13 @@ static bool simplify_op(struct shrinker *shrinker, uint32_t at, uint32_t first) 
 
 static bool simplify_each(struct shrinker *shrinker) {
     bool changed = false;
-    for (uint32_t at = shrinker->seq->count; at-- > 0 && has_budget(shrinker);)
+    for (uint32_t at = shrinker->seq->count; at-- > 0 && shrinker_has_budget(shrinker);)
         changed |= simplify_op(shrinker, at, 0);
     return changed;
 }
 
 static void simplify_schedules(struct shrinker *shrinker) {
-    for (uint32_t at = 0; at < shrinker->seq->count && has_budget(shrinker); at++)
+    for (uint32_t at = 0; at < shrinker->seq->count && shrinker_has_budget(shrinker); at++)
         simplify_op(shrinker, at, seq_plain_fields(&seq_operations[shrinker->seq->op[at].code]));
 }
 
@@ -385,7 +368,7 @@ static bool move_down(struct shrinker *shrinker, uint8_t kind) {
             op->destination &= ~((uint64_t)1 << bit);
         }
         if (used)
-            changed |= attempt(shrinker);
+            changed |= shrinker_attempt(shrinker);
     }
     return changed;
 }
@@ -403,7 +386,7 @@ static bool lower_orders(struct shrinker *shrinker) {
             used = true;
         }
         if (used)
-            changed |= attempt(shrinker);
+            changed |= shrinker_attempt(shrinker);
     }
     return changed;
 }
@@ -413,8 +396,7 @@ static void rename_cap(const uint8_t renamed[SEQ_NAMES], struct seq_cap *cap) {
         cap->value = renamed[cap->value % SEQ_NAMES];
 }
 
-static bool rename_all(struct shrinker *shrinker, const uint8_t renamed[SEQ_NAMES]) {
-    struct seq *seq = shrinker->seq;
+static void rename_all(struct seq *seq, const uint8_t renamed[SEQ_NAMES]) {
     for (uint32_t i = 0; i < seq->count; i++) {
         struct seq_op *op = &seq->op[i];
         op->caller = renamed[op->caller];
@@ -423,12 +405,9 @@ static bool rename_all(struct shrinker *shrinker, const uint8_t renamed[SEQ_NAME
         rename_cap(renamed, &op->pd);
         rename_cap(renamed, &op->filter);
     }
-    return attempt(shrinker);
 }
 
-/* Names from p1 in the order in which they are made, then the others. */
-static bool renumber(struct shrinker *shrinker) {
-    const struct seq *seq = shrinker->seq;
+bool shrinker_renumber(struct seq *seq) {
     uint8_t renamed[SEQ_NAMES] = {0}, next = 1;
     bool used[SEQ_NAMES] = {false}, changed = false;
     for (uint32_t i = 0; i < seq->count; i++) {
@@ -442,7 +421,9 @@ static bool renumber(struct shrinker *shrinker) {
             renamed[name] = next++;
         changed |= renamed[name] != 0 && renamed[name] != name;
     }
-    return changed && rename_all(shrinker, renamed);
+    if (changed)
+        rename_all(seq, renamed);
+    return changed;
 }
 
 /* Lets root do what a PD did, for each PD. */
@@ -458,7 +439,7 @@ static bool root_calls(struct shrinker *shrinker) {
             used = true;
         }
         if (used)
-            changed |= attempt(shrinker);
+            changed |= shrinker_attempt(shrinker);
     }
     return changed;
 }
@@ -482,7 +463,7 @@ static bool merge_cpus(struct shrinker *shrinker) {
         bool merged = false;
         for (uint8_t into = 0; into < from && !merged; into++) {
             merge_cpu(seq, from, into);
-            merged = attempt(shrinker);
+            merged = shrinker_attempt(shrinker);
         }
         changed |= merged;
     }
@@ -490,7 +471,7 @@ static bool merge_cpus(struct shrinker *shrinker) {
 }
 
 static bool simplify_together(struct shrinker *shrinker) {
-    bool changed = renumber(shrinker);
+    bool changed = shrinker_renumber(shrinker->seq) && shrinker_attempt(shrinker);
     changed |= merge_cpus(shrinker);
     changed |= root_calls(shrinker);
     changed |= lower_orders(shrinker);
@@ -514,7 +495,7 @@ uint32_t seq_shrink(struct seq *seq, seq_still_fails *fails, void *context, uint
     if (seq->count == 0 || seq->count > SEQ_MAX_OPS || budget == 0)
         return 0;
     keep(&shrinker);
-    if (!attempt(&shrinker))
+    if (!shrinker_attempt(&shrinker))
         return shrinker.calls;
     drop_schedules(&shrinker);
     simplify_schedules(&shrinker);
@@ -522,12 +503,14 @@ uint32_t seq_shrink(struct seq *seq, seq_still_fails *fails, void *context, uint
     drop_unrelated(&shrinker);
     drop_halves(&shrinker);
     bool changed = true;
-    while (changed && has_budget(&shrinker)) {
+    while (changed && shrinker_has_budget(&shrinker)) {
         changed = drop_single(&shrinker);
         changed |= drop_pairs(&shrinker);
         changed |= shorten_blocks(&shrinker);
         changed |= simplify_together(&shrinker);
         changed |= simplify_each(&shrinker);
+        if (!changed)
+            changed = shrinker_together(&shrinker);
     }
     return shrinker.calls;
 }

@@ -17,7 +17,7 @@ from pathlib import Path
 
 RESCIND = ""
 
-COMMANDS = ("run", "gen", "show", "pack", "shrink", "bench", "laws", "diff", "soak", "explore")
+COMMANDS = ("run", "gen", "show", "pack", "shrink", "cause", "bench", "laws", "diff", "soak", "explore")
 AGREE, FINDING, BAD = 0, 1, 2
 
 STORY = """# rescind: 1
@@ -70,6 +70,17 @@ class CommandLine(unittest.TestCase):
 
 
 class Usage(CommandLine):
+    def test_what_agrees_has_no_cause(self):
+        paths = self.generate(41, 2)
+        lines = [json.loads(line) for line in self.expect(AGREE, "cause", *paths).out.splitlines()]
+        self.assertEqual([(line["path"], line["signature"]) for line in lines], [(str(path), None) for path in paths])
+        self.expect(BAD, "cause", self.write("bad.rsq", "rubbish"))
+
+    def test_only_failing_ones_are_generated(self):
+        done = self.expect(AGREE, "gen", "--failing=50", "--count=2", "--seed=1", "--kinds=obj,pio", "-o", self.dir / "failing")
+        self.assertEqual(done.out, "0 of 50 sequences failed; seed 1\n")
+        self.assertEqual(list((self.dir / "failing").iterdir()), [])
+
     def test_help_and_version_everywhere(self):
         for command in ((),) + tuple((name,) for name in COMMANDS):
             done = self.expect(AGREE, *command, "--help")
@@ -85,7 +96,8 @@ class Usage(CommandLine):
                           ("run", "--compare=some", story), ("run", "--target=tiny", story),
                           ("run", "--seed=-1", story), ("run", "--seed=1x", story), ("run", "--seed=", story),
                           ("run", "--seed=99999999999999999999999", story), ("run", "--timeout=0", story),
-                          ("gen", "--count=2"), ("gen", "--count=0"), ("gen", "--ops=0"), ("gen", "--ops=4097"),
+                          ("gen", "--count=2"), ("gen", "--kinds=mem,"), ("gen", "--failing=0"),
+                          ("cause",), ("cause", "--tries=-1", story), ("gen", "--count=0"), ("gen", "--ops=0"), ("gen", "--ops=4097"),
                           ("gen", "--geometry=huge"), ("gen", "surplus"), ("show",), ("show", story, story),
                           ("pack", story), ("shrink", story), ("bench",), ("bench", "kernel"),
                           ("bench", "harness", "--seconds=0"), ("bench", "harness", "surplus"),

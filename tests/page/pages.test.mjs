@@ -1,5 +1,5 @@
 // The page of a finding and the overview, in headless Chromium. PAGE, OVERVIEW: their paths; CHROMIUM: the browser's.
-// The finding is that of FAULT of tests/triage/triage.py: five operations, the last one failing.
+// The finding is that of FAULT of tests/triage/triage.py: three operations, the last one failing.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -35,11 +35,11 @@ const visible = () => page.locator("#forest g").evaluateAll((groups) =>
   groups.filter((g) => /^[ne]\d+$/.test(g.id) && g.style.visibility === "visible").map((g) => g.textContent.trim()));
 
 test("opens at the failing operation, with what is wrong marked", async () => {
-  assert.equal(await position(), "step 5 of 5");
+  assert.equal(await position(), "step 3 of 3");
   assert.match(await page.locator("[aria-current]").textContent(), /^grant root/);
   const wrong = page.locator("#forest .wrong");
   assert.equal(await wrong.count(), 1);
-  assert.match(await wrong.textContent(), /mem 0x0\s+frame 0x0 rwx/);
+  assert.match(await wrong.textContent(), /mem 0x1\s+frame 0x0 rwx/);
   assert.match(await page.locator("#report").textContent(), /expected: +frame 0x0, rights R-X/);
 });
 
@@ -47,7 +47,7 @@ test("steps back and forth by buttons, and the pictures change", async () => {
   const last = await visible();
   const tables = await page.locator("#pds").innerHTML();
   await page.click("#previous");
-  assert.equal(await position(), "step 4 of 5");
+  assert.equal(await position(), "step 2 of 3");
   assert.notDeepEqual(await visible(), last);
   assert.notEqual(await page.locator("#pds").innerHTML(), tables);
   await page.click("#next");
@@ -57,17 +57,17 @@ test("steps back and forth by buttons, and the pictures change", async () => {
 
 test("works by keyboard alone", async () => {
   await page.keyboard.press("Home");
-  assert.equal(await position(), "step 0 of 5");
+  assert.equal(await position(), "step 0 of 3");
   const boot = await visible();
   await page.keyboard.press("ArrowRight");
-  assert.equal(await position(), "step 1 of 5");
+  assert.equal(await position(), "step 1 of 3");
   assert.ok((await visible()).length > boot.length);
   await page.keyboard.press("End");
   await page.keyboard.press("ArrowLeft");
-  assert.equal(await position(), "step 4 of 5");
+  assert.equal(await position(), "step 2 of 3");
   await page.locator("#operations button").nth(2).focus();
   await page.keyboard.press("Enter");
-  assert.equal(await position(), "step 2 of 5");
+  assert.equal(await position(), "step 2 of 3");
 });
 
 test("is reached from the overview by keyboard", async () => {
@@ -75,7 +75,7 @@ test("is reached from the overview by keyboard", async () => {
   assert.equal(await page.locator("svg").count(), 3);
   await page.keyboard.press("Tab");
   await Promise.all([page.waitForURL(/findings\/.*\/index\.html$/), page.keyboard.press("Enter")]);
-  assert.equal(await position(), "step 5 of 5");
+  assert.equal(await position(), "step 3 of 3");
 });
 
 test("says nothing on the console, and asks no network", () => {

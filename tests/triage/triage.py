@@ -19,7 +19,8 @@ import builds  # noqa: E402
 import faults  # noqa: E402
 
 FAULT = "F8-grant-leaves-descendants-rights"
-SIGNATURE = "O3.rights/grant.own.cap/mem/wider"
+CHECK = "O3.rights"
+MET_AS = "O3.rights/grant.own.cap/mem/wider"  # by the stored sequence; the simplest one may be another of the same check
 BROKEN = 200
 
 
@@ -80,6 +81,9 @@ class Triage(unittest.TestCase):
         (folder,) = [path for path in self.findings.iterdir() if path.is_dir()]
         return folder
 
+    def signature(self):
+        return json.loads((self.folder() / "meta.json").read_text())["signature"]
+
     def test_explains_and_promotes(self):
         crashes = self.inputs / "mixed" / "crashes"
         crashes.mkdir(parents=True)
@@ -89,24 +93,43 @@ class Triage(unittest.TestCase):
         run(self.rescind, "pack", "--raw", self.stored, "-o", crashes / "id:000000,sig:06", status=0)
         junit = self.work / "junit.xml"
         said = self.triage("--junit", junit, self.inputs, status=1).stdout
-        self.assertIn(f"{SIGNATURE}\n    new; 2 inputs; 5 operations", said)
+        signature = self.signature()
+        self.assertTrue(signature.startswith(CHECK))
+        self.assertRegex(said, f"{signature}\n    new; 2 inputs; [23] operations; cause [0-9a-f]{{8}}, first seen 20")
+        self.assertIn(f"met 2 times as {MET_AS}", said)
         folder = self.folder()
-        self.assertEqual(json.loads((folder / "meta.json").read_text())["signature"], SIGNATURE)
         self.assertIn("O3.rights", (folder / "report.txt").read_text())
-        self.assertIn("# + p1 mem 0x0, p2 mem 0x0 rwx>rx, - root mem 0x0", (folder / "sequence.rsq").read_text())
+        self.assertIn("# - root ", (folder / "sequence.rsq").read_text())
         self.assertIn("<svg", (folder / "index.html").read_text())
         self.assertEqual(xml.parse(junit).getroot().get("failures"), "1")
         replayed = run(folder / "replay.sh", status=1).stdout
-        self.assertIn(SIGNATURE, replayed)
-        self.assertRegex(said, rf"QEMU +{SIGNATURE}")
-        self.promotes()
-        (self.findings / "known.tsv").write_text(f"signature\ttitle\tstatus\tlink\n{SIGNATURE}\tgrant\topen\t\n")
+        self.assertIn(signature, replayed)
+        self.assertRegex(said, rf"QEMU +{signature}")
+        self.promotes(signature)
+        (self.findings / "known.tsv").write_text(f"signature\ttitle\tstatus\tlink\n{signature}\tgrant\topen\t\n")
         self.assertIn("known: grant, open; 2 inputs", self.triage(self.inputs, status=0).stdout)
 
-    def promotes(self):
-        refused = self.triage("--promote", SIGNATURE, "--into", self.work, "--name", "x", status=1)
+    def test_one_cause_however_met(self):
+        """Inputs of another shape join the finding that is kept, under its name."""
+        (self.inputs / "stored.rsq").write_bytes(self.stored.read_bytes())
+        self.triage(self.inputs, status=1)
+        meta = json.loads((self.folder() / "meta.json").read_text())
+        others = self.work / "others"
+        run(self.rescind, "gen", "--failing=2000", "--count=6", "--seed=3", "-o", others, status=0)
+        self.triage(others, status=1)
+        again = json.loads((self.folder() / "meta.json").read_text())
+        self.assertEqual((again["signature"], again["cause"], again["count"]), (meta["signature"], meta["cause"], 7))
+        self.assertGreater(len(again["met_as"]), 1)
+        known = self.findings / "known.tsv"
+        known.write_text(f"{meta['signature']}#{meta['cause']}\tgrant\topen\t\n")
+        self.assertIn("known: grant, open; 6 inputs", self.triage(others, status=0).stdout)
+        known.write_text(f"{meta['signature']}#00000000\tanother\topen\t\n")
+        self.assertIn("    new; 6 inputs", self.triage(others, status=1).stdout)
+
+    def promotes(self, signature):
+        refused = self.triage("--promote", signature, "--into", self.work, "--name", "x", status=1)
         self.assertIn("still fails", refused.stderr)
-        self.triage("--promote", SIGNATURE, "--into", self.work, "--name", "x", "--expected-fail", status=0)
+        self.triage("--promote", signature, "--into", self.work, "--name", "x", "--expected-fail", status=0)
         promoted = self.work / "x.rsq"
         self.assertIn("# expected: fail", promoted.read_text())
         run(self.rescind, "run", promoted, status=0)
@@ -141,7 +164,7 @@ class Triage(unittest.TestCase):
             break_one(number, good, self.inputs)
         (self.inputs / "good.rsq").write_bytes(good)
         said = self.triage(self.inputs, status=1).stdout
-        self.assertIn(f"{SIGNATURE}\n    new; 1 inputs", said)
+        self.assertIn(f"{self.signature()}\n    new; 1 inputs", said)
         # Cut after a whole line, a sequence is still one.
         self.assertRegex(said, r"\n1[0-9] inputs, 1[0-9]{2} skipped: 1 findings")
 
@@ -170,7 +193,7 @@ class Triage(unittest.TestCase):
         line = {"executions": 100, "operations": 900, "build": "x", "targets": {"mixed": target}}
         later = line | {"targets": {"mixed": target | {"seconds": 9, "edges": 8}}}
         (campaign / "status.jsonl").write_text(json.dumps(line) + "\n{torn\n" + json.dumps(later) + "\n")
-        kill = {"fault": "F8", "result": "killed", "signature": SIGNATURE, "executions": 12, "seconds": 0.1, "operations": 5}
+        kill = {"fault": "F8", "result": "killed", "signature": MET_AS, "executions": 12, "seconds": 0.1, "operations": 5}
         kills.write_text(json.dumps(kill | {"result": "survived"}) + "\n" + json.dumps(kill) + "\n")
         run(sys.executable, ROOT / "scripts/lib/report.py", "--campaign", campaign, "--findings", self.findings, "--kills", kills,
             "-o", output, status=0)
@@ -183,7 +206,7 @@ class Triage(unittest.TestCase):
         text = overview.read_text()
         self.assertIn("1 of 1 killed", text)
         self.assertEqual(text.count("<svg"), 3)
-        self.assertIn(f'findings/{self.folder().name}/index.html">{SIGNATURE}</a>', text)
+        self.assertIn(f'findings/{self.folder().name}/index.html">{self.signature()}</a>', text)
         self.assertTrue((overview.parent / "findings" / self.folder().name / "index.html").exists())
         self.assertEqual(self.report(), overview)
         run(sys.executable, ROOT / "scripts/lib/report.py", "-o", self.inputs, status=2)

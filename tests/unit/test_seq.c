@@ -2026,6 +2026,85 @@ static void shrinking_removes_pairs(void **state) {
     assert_int_equal(rig->a.count, 2);
 }
 
+/* The range lies where its size says. */
+static bool has_tied_fields(const struct seq *seq) {
+    const struct seq_op *op = first_of(seq, SEQ_DELEGATE);
+    return op && op->base == (uint64_t)4 << op->order;
+}
+
+/* One lookup stays where it is, so that not all units can move at once. */
+static bool names_a_unit_twice(const struct seq *seq) {
+    const struct seq_op *given = first_of(seq, SEQ_DELEGATE), *taken = first_of(seq, SEQ_REVOKE);
+    const struct seq_op *lookup = first_of(seq, SEQ_LOOKUP);
+    return given && taken && lookup && lookup->base == 0x25 && given->destination == taken->base;
+}
+
+static bool names_a_pd_twice(const struct seq *seq) {
+    const struct seq_op *given = first_of(seq, SEQ_DELEGATE), *taken = first_of(seq, SEQ_REVOKE);
+    return given && taken && given->pd.mode == SEQ_CAP_NAME && taken->pd.mode == SEQ_CAP_NAME &&
+           given->pd.value == taken->pd.value;
+}
+
+/* All three lookups or none. */
+static bool has_triple(const struct seq *seq) {
+    uint32_t lookups = 0;
+    for (uint32_t i = 0; i < seq->count; i++)
+        lookups += seq->op[i].code == SEQ_LOOKUP;
+    return has_drop(seq) && lookups % 3 == 0;
+}
+
+/* Each change alone would end the failure. */
+static void shrinking_changes_together(void **state) {
+    struct rig *rig = *state;
+    parse_ops(rig, &rig->a, "delegate root mem from=phys base=0x20 order=3 to=self at=0x0 mask=rwx\n");
+    shrink(rig, &rig->a, has_tied_fields, 5000, 1024);
+    assert_prints(rig, &rig->a, "delegate root mem from=own base=0x4 order=0 to=self at=0x0 mask=rwx\n");
+    parse_ops(rig, &rig->a,
+              "lookup root mem unit=0x25\n"
+              "delegate root mem from=own base=0x0 order=0 to=self at=0x25 mask=rwx\n"
+              "revoke root mem base=0x25 order=0 mask=rwx scope=children place=own filter=none\n");
+    shrink(rig, &rig->a, names_a_unit_twice, 20000, 4096);
+    assert_prints(rig, &rig->a,
+                  "delegate root mem from=own base=0x0 order=0 to=self at=0x0 mask=rwx\n"
+                  "revoke root mem base=0x0 order=0 mask=rwx scope=children place=own filter=none\n"
+                  "lookup root mem unit=0x25\n");
+    parse_ops(rig, &rig->a,
+              "delegate root mem from=own base=0x0 order=0 to=p3 at=0x0 mask=rwx\n"
+              "revoke root mem base=0x0 order=0 mask=rwx scope=children place=p3 filter=none\n");
+    shrink(rig, &rig->a, names_a_pd_twice, 20000, 4096);
+    assert_prints(rig, &rig->a,
+                  "delegate root mem from=own base=0x0 order=0 to=root at=0x0 mask=rwx\n"
+                  "revoke root mem base=0x0 order=0 mask=rwx scope=children place=root filter=none\n");
+    parse_ops(rig, &rig->a,
+              "lookup root mem unit=0x0\ncreate_object root payer=root sel=1\nlookup root mem unit=0x0\n"
+              "revoke root mem base=0x0 order=0 mask=rwx scope=drop place=own filter=none\nlookup root mem unit=0x0\n");
+    shrink(rig, &rig->a, has_triple, 5000, 1024);
+    assert_int_equal(rig->a.count, 1);
+}
+
+/* A total order, in which simpler comes first. */
+static void sequences_are_ordered(void **state) {
+    struct rig *rig = *state;
+    const struct seq_profile profile = {0};
+    for (int i = 0; i < 200; i++) {
+        seq_generate(&rig->a, &rig->random, &profile, 3);
+        seq_generate(&rig->b, &rig->random, &profile, 2 + (uint32_t)i % 2);
+        seq_generate(&rig->c, &rig->random, &profile, 3);
+        assert_int_equal(seq_compare(&rig->a, &rig->a), 0);
+        assert_int_equal(seq_compare(&rig->a, &rig->b), -seq_compare(&rig->b, &rig->a));
+        if (seq_compare(&rig->a, &rig->b) <= 0 && seq_compare(&rig->b, &rig->c) <= 0)
+            assert_true(seq_compare(&rig->a, &rig->c) <= 0);
+    }
+    parse_ops(rig, &rig->a, "lookup root mem unit=0x1\n");
+    parse_ops(rig, &rig->b, "lookup root mem unit=0x2\n");
+    assert_true(seq_compare(&rig->a, &rig->b) < 0);
+    parse_ops(rig, &rig->b, "lookup root mem unit=0x0\nlookup root mem unit=0x0\n");
+    assert_true(seq_compare(&rig->a, &rig->b) < 0);
+    parse_ops(rig, &rig->a, "revoke root mem base=0x0 order=0 mask=rwx scope=self place=own filter=none\n");
+    parse_ops(rig, &rig->b, "revoke root mem base=0x0 order=0 mask=rw scope=self place=own filter=none\n");
+    assert_true(seq_compare(&rig->a, &rig->b) < 0);
+}
+
 static void unrelated_operations_go_at_once(void **state) {
     struct rig *rig = *state;
     rig->a.count = 0;
@@ -2329,6 +2408,8 @@ int main(void) {
         TEST(shrinking_leaves_what_is_needed),
         TEST(shrinking_keeps_related_operations),
         TEST(shrinking_removes_pairs),
+        TEST(shrinking_changes_together),
+        TEST(sequences_are_ordered),
         TEST(unrelated_operations_go_at_once),
         TEST(undefined_values_are_simplified),
         TEST(cpus_and_quotas_are_simplified),
