@@ -12,36 +12,69 @@
 #include <unistd.h>
 
 typedef const struct rescind_target *entry_point(void);
+typedef const struct rescind_target *entry_point_for(const char *kernel, const char **why);
+
+/* Where this program is; "" if that is not known. */
+static void program_directory(char path[PATH_MAX]) {
+    ssize_t length = readlink("/proc/self/exe", path, PATH_MAX - 1);
+    path[length > 0 ? length : 0] = '\0';
+    char *slash = strrchr(path, '/');
+    *(slash ? slash : path) = '\0';
+}
 
 /* A path with a slash in it, or dlopen would search the system's directories. */
 static void locate(const char *name, char path[PATH_MAX]) {
     char program[PATH_MAX];
-    ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
-    program[length > 0 ? length : 0] = '\0';
-    char *slash = strrchr(program, '/');
+    program_directory(program);
     if (strchr(name, '/'))
         snprintf(path, PATH_MAX, "%s", name);
-    else if (strchr(name, '.') || !slash)
+    else if (strchr(name, '.') || !*program)
         snprintf(path, PATH_MAX, "./%s", name);
     else
-        snprintf(path, PATH_MAX, "%.*s/%s.so", (int)(slash - program), program, name);
+        snprintf(path, PATH_MAX, "%.*s/%s.so", PATH_MAX / 2, program, name);
+}
+
+static bool is_ours(const char *path, const struct rescind_target *target) {
+    bool ours = target->version == RESCIND_TARGET_VERSION && target->size == sizeof *target;
+    if (!ours)
+        complain("%s: made for target interface %u, this is %u", path, target->version, RESCIND_TARGET_VERSION);
+    return ours;
+}
+
+/* The address of a symbol in a library, or NULL: the user was told. */
+static void *find(const char *path, const char *name) {
+    void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    void *symbol = library ? dlsym(library, name) : NULL;
+    if (!symbol)
+        complain("%s", dlerror());
+    return symbol;
 }
 
 const struct rescind_target *plugin_load(const char *name) {
     char path[PATH_MAX];
     locate(name, path);
-    void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-    void *symbol = library ? dlsym(library, "rescind_target") : NULL;
-    if (!symbol) {
-        complain("%s", dlerror());
+    void *symbol = find(path, "rescind_target");
+    if (!symbol)
         return NULL;
-    }
     entry_point *entry;
     memcpy(&entry, &symbol, sizeof entry);
     const struct rescind_target *target = entry();
-    if (target->version != RESCIND_TARGET_VERSION || target->size != sizeof *target) {
-        complain("%s: made for target interface %u, this is %u", path, target->version, RESCIND_TARGET_VERSION);
+    return is_ours(path, target) ? target : NULL;
+}
+
+const struct rescind_target *plugin_load_for(const char *name, const char *kernel) {
+    char path[PATH_MAX];
+    const char *why = "";
+    program_directory(path);
+    size_t length = strlen(path);
+    snprintf(path + length, PATH_MAX - length, "/emu/%s.so", name);
+    void *symbol = find(path, "rescind_target_of");
+    if (!symbol)
         return NULL;
-    }
-    return target;
+    entry_point_for *entry;
+    memcpy(&entry, &symbol, sizeof entry);
+    const struct rescind_target *target = entry(kernel, &why);
+    if (!target)
+        complain("%s: %s", kernel, why);
+    return target && is_ours(path, target) ? target : NULL;
 }

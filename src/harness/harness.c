@@ -155,6 +155,7 @@ bool harness_enter_target(struct harness *harness, void (*body)(void *argument),
         [RESCIND_STOP_STEPS] = FLAW_STEPS,
         [RESCIND_STOP_MEMORY] = FLAW_MEMORY,
         [RESCIND_STOP_WALK] = FLAW_FREED_EARLY,
+        [RESCIND_STOP_MACHINE] = FLAW_MACHINE,
     };
     enum rescind_stop why = RESCIND_STOP_ASSERT;
     const char *text = "", *function = "";
@@ -580,9 +581,11 @@ static void run_in(struct harness *harness, const struct seq *seq, enum harness_
 
 void harness_run(struct harness *harness, const struct seq *seq, const struct harness_options *options,
                  struct harness_outcome *outcome) {
+    bool shows_nothing = !harness->target->node_limit && options->compare != HARNESS_OFF;
+    enum harness_compare compare = shows_nothing ? HARNESS_PROBE : options->compare;
     harness->options = options;
-    run_in(harness, seq, options->compare, outcome);
-    if (options->compare != HARNESS_LOG || outcome->verdict != HARNESS_FINDING)
+    run_in(harness, seq, compare, outcome);
+    if (compare != HARNESS_LOG || outcome->verdict != HARNESS_FINDING)
         return;
     struct harness_outcome *named = &harness->named;
     run_in(harness, seq, HARNESS_FULL, named);

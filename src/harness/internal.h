@@ -19,6 +19,7 @@ enum flaw {
     FLAW_STEPS,
     FLAW_MEMORY,
     FLAW_FREED_EARLY,
+    FLAW_MACHINE,
     FLAW_CODE,
     FLAW_REFUSED,
     FLAW_VALUE,

@@ -100,6 +100,7 @@ static enum law_end stopped(struct laws *laws) {
         [RESCIND_STOP_STEPS] = FLAW_STEPS,
         [RESCIND_STOP_MEMORY] = FLAW_MEMORY,
         [RESCIND_STOP_WALK] = FLAW_FREED_EARLY,
+        [RESCIND_STOP_MACHINE] = FLAW_MACHINE,
     };
     const struct player *player = &laws->player;
     struct text text;
