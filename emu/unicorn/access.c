@@ -7,7 +7,7 @@
 
 enum { TAG_SCRATCH = 64, TAG_PROGRAMS = 512, PROGRAM_BYTES = 8, PROGRAM_STEPS = 2, MOV_EBX = 0xbb, RET = 0xc3 };
 enum { PROGRAMS = (MEMORY_PAGE - TAG_PROGRAMS) / PROGRAM_BYTES, SCRATCHES = 64, BITS = 64, PAGE_LOG2 = 12 };
-enum { PROTECTION_FAULT = 13, PAGE_FAULT = 14 };
+enum { PAGE_FAULT = 14, TASK_PORTS_AT = 0x66, TASK_LIMIT_LEAST = 103 };
 enum { ERROR_PRESENT = 1, ERROR_WRITE = 2, ERROR_USER = 4, ERROR_FETCH = 16 };
 #define TAG_MAGIC UINT64_C(0x7ea51c3d)
 #define FRAMES (MEMORY_KERNEL / MEMORY_PAGE)
@@ -160,13 +160,18 @@ void access_memory(struct machine *machine, struct access_tags *tags, struct eng
         probe->resource = frame_of(machine, tags, &attempt);
 }
 
-void access_port(struct machine *machine, struct engine *engine, struct rescind_probe *probe) {
-    engine_set(engine, UC_X86_REG_RDX, probe->unit);
-    enum engine_end end = engine_run(engine, AGENT_AT(AGENT_PORT));
-    probe->reached = end == ENGINE_RESTS ? ABI_PIO_RIGHTS : 0;
-    if (end == ENGINE_RESTS)
-        probe->resource = probe->unit;
-    else if (end != ENGINE_FAULTED || engine->vector != PROTECTION_FAULT)
-        machine_complain(machine, "an access ends in an exception that is not its refusal", "in");
-    engine_recall(engine);
+void access_port(const struct machine *machine, const struct engine *engine, struct rescind_probe *probe) {
+    uint64_t root_table = engine_get(engine, UC_X86_REG_CR3);
+    uc_x86_mmr task = {0};
+    uint16_t start = 0;
+    uint8_t denied = UINT8_MAX;
+    uc_reg_read(engine->uc, UC_X86_REG_TR, &task);
+    machine_load(machine, root_table, task.base + TASK_PORTS_AT, &start, sizeof start);
+    uint64_t at = start + probe->unit / 8;
+    /* A CPU reads two bytes, whatever it needs. */
+    if (task.limit >= TASK_LIMIT_LEAST && at + 1 <= task.limit)
+        machine_load(machine, root_table, task.base + at, &denied, sizeof denied);
+    bool reached = !(denied >> probe->unit % 8 & 1);
+    probe->reached = reached ? ABI_PIO_RIGHTS : 0;
+    probe->resource = reached ? probe->unit : probe->resource;
 }

@@ -25,7 +25,8 @@ void access_forget(struct access_tags *tags, struct memory *memory);
 void access_memory(struct machine *machine, struct access_tags *tags, struct engine *engine,
                    struct rescind_probe *probe);
 
-/* Likewise a probe of PIO: a port is read. */
-void access_port(struct machine *machine, struct engine *engine, struct rescind_probe *probe);
+/* A probe of PIO. Unicorn lets anybody use any port; so it is looked up what a CPU looks up: the bitmap behind the CPU's
+ * task state segment, through the page tables that it uses (Intel SDM vol. 1, section 19.5.2). */
+void access_port(const struct machine *machine, const struct engine *engine, struct rescind_probe *probe);
 
 #endif

@@ -28,9 +28,7 @@ enum agent_place {
     AGENT_READ_WRITE_END = 0x4d,
     AGENT_READ_EXECUTE = 0x50, /* mov (%rdi),%rax; call *%rcx */
     AGENT_READ_EXECUTE_END = 0x55,
-    AGENT_PORT = 0x58, /* in %dx,%al */
-    AGENT_PORT_END = 0x59,
-    AGENT_BYTES = 0x60,
+    AGENT_BYTES = 0x58,
 };
 
 #define AGENT_AT(place) (CONTROL_AGENT_WINDOW + (uint64_t)(place))
@@ -38,7 +36,7 @@ enum agent_place {
 /* Places of rest. */
 static const uint8_t agent_rests[] = {
     AGENT_HOME,       AGENT_ON_FAULT, AGENT_ROOT,           AGENT_CALL_END, AGENT_ROOT_CALL_END,
-    AGENT_ACCESS_END, AGENT_READ_END, AGENT_READ_WRITE_END, AGENT_READ_EXECUTE_END, AGENT_PORT_END,
+    AGENT_ACCESS_END, AGENT_READ_END, AGENT_READ_WRITE_END, AGENT_READ_EXECUTE_END,
 };
 
 static const struct {
@@ -50,7 +48,6 @@ static const struct {
     {AGENT_READ, 3, {0x48, 0x8b, 0x07}},
     {AGENT_READ_WRITE, 5, {0x48, 0x8b, 0x07, 0x89, 0x16}},
     {AGENT_READ_EXECUTE, 5, {0x48, 0x8b, 0x07, 0xff, 0xd1}},
-    {AGENT_PORT, 1, {0xec}},
 };
 
 #endif

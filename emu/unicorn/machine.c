@@ -128,14 +128,22 @@ void *machine_see(const struct machine *machine, uint64_t root_table, uint64_t a
     return physical < MEMORY_BYTES ? machine->memory.bytes + physical : NULL;
 }
 
+bool machine_load(const struct machine *machine, uint64_t root_table, uint64_t address, void *to, size_t bytes) {
+    for (size_t i = 0; i < bytes; i++) {
+        const uint8_t *from = machine_see(machine, root_table, address + i);
+        if (!from)
+            return false;
+        ((uint8_t *)to)[i] = *from;
+    }
+    return true;
+}
+
 /* ---- interrupts ---- */
 
 static bool load(const struct machine *machine, const struct engine *engine, uint64_t address, void *to, size_t bytes) {
-    const void *from = machine_see(machine, engine_get(engine, UC_X86_REG_CR3), address);
-    if (from)
-        memcpy(to, from, bytes);
-    return from != NULL;
+    return machine_load(machine, engine_get(engine, UC_X86_REG_CR3), address, to, bytes);
 }
+
 
 static bool store(const struct machine *machine, const struct engine *engine, uint64_t address, uint64_t value) {
     void *to = machine_see(machine, engine_get(engine, UC_X86_REG_CR3), address);

@@ -64,6 +64,9 @@ void machine_reset(struct machine *machine, bool thorough);
 /* Where the machine's memory has what is at a virtual address under that root table (physical), or NULL. */
 void *machine_see(const struct machine *machine, uint64_t root_table, uint64_t address);
 
+/* Copies from there; false: not all of it is mapped. */
+bool machine_load(const struct machine *machine, uint64_t root_table, uint64_t address, void *to, size_t bytes);
+
 /* The entry that maps a block of 2 MiB there, or NULL. */
 uint64_t *machine_see_leaf(const struct machine *machine, uint64_t root_table, uint64_t address);
 

@@ -166,10 +166,10 @@ static struct engine *engine_of(uint32_t cpu, uint32_t pd, bool fresh) {
 }
 
 /* The watcher has no port bitmap: a CPU must run the PD. */
-static struct engine *engine_for_ports(uint32_t cpu, uint32_t pd) {
+static const struct engine *engine_for_ports(uint32_t cpu, uint32_t pd) {
     uint32_t on = is_in(cpu, pd) ? cpu : 0;
     go_to(on, pd);
-    return engine_of(on, pd, false);
+    return &unicorn.machine->cpu[on].engine;
 }
 
 static void target_probe(uint32_t cpu, uint32_t pd, bool fresh, struct rescind_probe *probes, uint32_t count) {
@@ -181,13 +181,12 @@ static void target_probe(uint32_t cpu, uint32_t pd, bool fresh, struct rescind_p
         access_memory(unicorn.machine, &unicorn.tags, engine, &probes[i]);
         check();
     }
-    engine = NULL;
+    const struct engine *with_ports = NULL;
     for (uint32_t i = 0; i < count; i++) {
         if (probes[i].kind != ABI_PIO)
             continue;
-        engine = engine ? engine : engine_for_ports(cpu, pd);
-        access_port(unicorn.machine, engine, &probes[i]);
-        check();
+        with_ports = with_ports ? with_ports : engine_for_ports(cpu, pd);
+        access_port(unicorn.machine, with_ports, &probes[i]);
     }
 }
 
