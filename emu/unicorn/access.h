@@ -19,14 +19,14 @@ void access_forget(struct access_tags *tags, struct memory *memory);
 /*
  * Tries a probe of MEM on an engine that is at rest in user mode, with the registers that it remembers, which it has
  * afterwards too. A page is known by what its frame holds: a tag, and programs, each at a place of its own, since an
- * emulator may go on executing what it has translated. What is stored must arrive in the frame. Stops the machine where a
- * fault has an error code that the access cannot have.
+ * emulator may go on executing what it has translated. What is stored must arrive in the frame. Stops the machine where
+ * a fault has an error code that the access cannot have.
  */
 void access_memory(struct machine *machine, struct access_tags *tags, struct engine *engine,
                    struct rescind_probe *probe);
 
-/* A probe of PIO. Unicorn lets anybody use any port; so it is looked up what a CPU looks up: the bitmap behind the CPU's
- * task state segment, through the page tables that it uses (Intel SDM vol. 1, section 19.5.2). */
+/* A probe of PIO. Unicorn lets anybody use any port; so it is looked up what a CPU looks up: the bitmap behind the
+ * CPU's task state segment, through the page tables that it uses (Intel SDM vol. 1, section 19.5.2). */
 void access_port(const struct machine *machine, const struct engine *engine, struct rescind_probe *probe);
 
 #endif

@@ -35,7 +35,7 @@ enum agent_place {
 
 /* Places of rest. */
 static const uint8_t agent_rests[] = {
-    AGENT_HOME,       AGENT_ON_FAULT, AGENT_ROOT,           AGENT_CALL_END, AGENT_ROOT_CALL_END,
+    AGENT_HOME,       AGENT_ON_FAULT, AGENT_ROOT,           AGENT_CALL_END,         AGENT_ROOT_CALL_END,
     AGENT_ACCESS_END, AGENT_READ_END, AGENT_READ_WRITE_END, AGENT_READ_EXECUTE_END,
 };
 

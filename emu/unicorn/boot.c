@@ -1,6 +1,7 @@
 /*
- * Boots the kernel's file as Multiboot says, by its own code. Unicorn's engines keep the mode that they are opened in, so
- * the way from real or protected mode to 64 bits is gone in an engine of its own, whose registers are then handed on.
+ * Boots the kernel's file as Multiboot says, by its own code. Unicorn's engines keep the mode that they are opened in,
+ * so the way from real or protected mode to 64 bits is gone in an engine of its own, whose registers are then handed
+ * on.
  */
 #include "unicorn/agent.h"
 #include "unicorn/machine.h"
@@ -71,7 +72,8 @@ static void make_information(struct machine *machine) {
         .map_bytes = sizeof(struct multiboot_region),
         .map = MAP,
     };
-    const struct multiboot_module root_task = {.start = module, .end = module + CODE_OFFSET + AGENT_BYTES, .text = TEXT};
+    const struct multiboot_module root_task = {
+        .start = module, .end = module + CODE_OFFSET + AGENT_BYTES, .text = TEXT};
     const struct multiboot_region region = {.bytes = sizeof region - 4, .length = MEMORY_BYTES, .type = AVAILABLE};
     memcpy(bytes + INFORMATION, &information, sizeof information);
     memcpy(bytes + MODULES, &root_task, sizeof root_task);
@@ -120,8 +122,8 @@ static void keep_kernel(struct engine *engine) {
 
 void boot_start_cpu(struct machine *machine, uint32_t cpu, uint32_t page) {
     uint64_t start = (uint64_t)page * MEMORY_PAGE;
-    uint64_t end = start + image_symbol(&machine->image, "trampoline_entered") -
-                   image_symbol(&machine->image, "trampoline_start");
+    uint64_t end =
+        start + image_symbol(&machine->image, "trampoline_entered") - image_symbol(&machine->image, "trampoline_start");
     struct machine_cpu *started = &machine->cpu[cpu];
     if (!enter_long_mode(machine, &started->engine, UC_MODE_16, start, end) ||
         engine_run(&started->engine, end) != ENGINE_HALTED) {
@@ -158,8 +160,9 @@ static void find_blocks(struct machine *machine) {
 
 /* ---- what Unicorn does not tell ---- */
 
-/* Faults of the watcher, which runs root's PD: nothing is mapped in the lower half, the agent's code can only be executed,
- * its mailbox not. Unicorn is to be asked for each anew: its engine takes a second exception for a double fault. */
+/* Faults of the watcher, which runs root's PD: nothing is mapped in the lower half, the agent's code can only be
+ * executed, its mailbox not. Unicorn is to be asked for each anew: its engine takes a second exception for a double
+ * fault. */
 static bool fault(struct machine *machine, uint64_t place, uint64_t read, uint64_t write, uint64_t execute) {
     struct engine *watcher = &machine->watcher;
     engine_reset(watcher);
@@ -234,16 +237,18 @@ static bool run_kernel(struct machine *machine, uint64_t entered) {
     return rests && first->at == AGENT_AT(AGENT_ROOT);
 }
 
-bool boot_machine(struct machine *machine) {
-    uint64_t entered = image_symbol(&machine->image, "entered"), start = image_symbol(&machine->image, "boot_entry");
+bool boot_knows(struct machine *machine) {
     machine->waits = image_symbol(&machine->image, "machine_wait");
     machine->resumes = image_symbol(&machine->image, "machine_resume");
-    machine->trouble = "the kernel's file lacks symbols that are needed";
-    if (!entered || !start || !machine->waits || !machine->resumes)
-        return false;
-    machine->trouble = NULL;
+    return machine->waits && machine->resumes && image_symbol(&machine->image, "entered") &&
+           image_symbol(&machine->image, "boot_entry") && image_symbol(&machine->image, "trampoline_entered") &&
+           image_symbol(&machine->image, "trampoline_start");
+}
+
+bool boot_machine(struct machine *machine) {
+    uint64_t start = image_symbol(&machine->image, "boot_entry");
+    uint64_t entered = image_symbol(&machine->image, "entered") - KERNEL_BASE;
     make_information(machine);
-    entered -= KERNEL_BASE;
     bool booted = enter_long_mode(machine, &machine->cpu[0].engine, UC_MODE_32, start - KERNEL_BASE, entered) &&
                   run_kernel(machine, entered);
     if (machine->trouble)

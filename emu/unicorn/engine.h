@@ -82,16 +82,16 @@ void engine_reset(struct engine *engine);
 void engine_copy(struct engine *engine, const struct engine *from);
 
 /*
- * Unicorn executes neither `syscall` nor interrupts: there is no way for a CPU in user mode into the kernel. So registers
- * are kept as they are while it is in the kernel, and taken back then, but for CR3, which stays; so do the translations
- * that the CPU remembers. What else the CPU does at such an entry is the caller's.
+ * Unicorn executes neither `syscall` nor interrupts: there is no way for a CPU in user mode into the kernel. So
+ * registers are kept as they are while it is in the kernel, and taken back then, but for CR3, which stays; so do the
+ * translations that the CPU remembers. What else the CPU does at such an entry is the caller's.
  */
 void engine_keep_kernel(struct engine *engine);
 void engine_enter_kernel(struct engine *engine);
 
 /* Unicorn does not tell error codes, nor can it set CR3 without forgetting translations. Both are in the states that it
- * saves; where, is found out by making states in which they are known. `candidate` has a flag for each byte of a state, at
- * first all set; those stay set where the present state holds `value`. If one is left: its place; else 0. */
+ * saves; where, is found out by making states in which they are known. `candidate` has a flag for each byte of a state,
+ * at first all set; those stay set where the present state holds `value`. If one is left: its place; else 0. */
 size_t engine_find(struct engine *engine, uint64_t value, size_t bytes, bool *candidate);
 
 #endif

@@ -47,10 +47,9 @@ void image_free(struct image *image) {
     *image = (struct image){0};
 }
 
-bool image_load(struct image *image, struct memory *memory, const char **why) {
+bool image_load(struct image *image, struct memory *memory) {
     const Elf64_Ehdr *header = part(image, 0, sizeof *header);
     const Elf64_Phdr *segment = part(image, header->e_phoff, header->e_phnum * sizeof *segment);
-    *why = "the kernel's file is damaged";
     for (unsigned i = 0; segment && i < header->e_phnum; i++) {
         const Elf64_Phdr *s = &segment[i];
         if (s->p_type != PT_LOAD || s->p_filesz == 0)

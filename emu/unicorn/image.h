@@ -17,7 +17,7 @@ bool image_read(struct image *image, const char *path, const char **why);
 void image_free(struct image *image);
 
 /* Copies it to where it belongs. */
-bool image_load(struct image *image, struct memory *memory, const char **why);
+bool image_load(struct image *image, struct memory *memory);
 
 /* The address of a symbol, local ones too, or 0. */
 uint64_t image_symbol(const struct image *image, const char *name);

@@ -144,7 +144,6 @@ static bool load(const struct machine *machine, const struct engine *engine, uin
     return machine_load(machine, engine_get(engine, UC_X86_REG_CR3), address, to, bytes);
 }
 
-
 static bool store(const struct machine *machine, const struct engine *engine, uint64_t address, uint64_t value) {
     void *to = machine_see(machine, engine_get(engine, UC_X86_REG_CR3), address);
     if (to)
@@ -394,7 +393,10 @@ bool machine_open(struct machine *machine, const char *kernel, uint32_t cpus, co
     if (!image_read(&machine->image, kernel, why))
         return false;
     *why = "no memory for the machine";
-    if (!memory_open(&machine->memory) || !open_cpus(machine) || !image_load(&machine->image, &machine->memory, why))
+    if (!memory_open(&machine->memory) || !open_cpus(machine))
+        return false;
+    *why = "this is no kernel: symbols that booting needs are missing, or it is damaged";
+    if (!boot_knows(machine) || !image_load(&machine->image, &machine->memory))
         return false;
     bool booted = boot_machine(machine);
     *why = machine->trouble;

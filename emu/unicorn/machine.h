@@ -1,10 +1,10 @@
 /*
- * The machine that the kernel is booted on, and the root task's part in it: n CPUs over one memory, their local APICs, a
- * serial line, and what the root task may ask of the kernel (abi/control.h).
+ * The machine that the kernel is booted on, and the root task's part in it: n CPUs over one memory, their local APICs,
+ * a serial line, and what the root task may ask of the kernel (abi/control.h).
  *
- * CPU 0 runs root's thread or an agent, the others an agent or nobody. Between calls of this module each CPU is at rest: in
- * user mode, or halted. An interrupt that was sent to a CPU is taken when somebody waits for it, or when that CPU is to
- * run the next time, so as late as can be: what it remembers until then is used until then.
+ * CPU 0 runs root's thread or an agent, the others an agent or nobody. Between calls of this module each CPU is at
+ * rest: in user mode, or halted. An interrupt that was sent to a CPU is taken when somebody waits for it, or when that
+ * CPU is to run the next time, so as late as can be: what it remembers until then is used until then.
  */
 #ifndef RESCIND_UNICORN_MACHINE_H
 #define RESCIND_UNICORN_MACHINE_H
@@ -45,8 +45,8 @@ struct machine {
     uint32_t cpus;
     const struct control_info *info;
     struct control_mailbox *mailbox[MACHINE_CPUS];
-    uint64_t waits; /* where the kernel is when a CPU has nothing to do */
-    uint64_t resumes; /* where the kernel leaves for user mode */
+    uint64_t waits;          /* where the kernel is when a CPU has nothing to do */
+    uint64_t resumes;        /* where the kernel leaves for user mode */
     char line[MACHINE_LINE]; /* what has been printed of a line */
     size_t line_bytes;
     struct machine_stop stop;
@@ -86,7 +86,9 @@ bool machine_switch(struct machine *machine, uint32_t cpu, uint32_t pd);
 /* The machine stops, for what was seen from outside. */
 void machine_complain(struct machine *machine, const char *text, const char *function);
 
-/* boot.c: from the file to the root task's first instruction. False: `trouble`. */
+/* boot.c: whether the file has what booting needs to know. */
+bool boot_knows(struct machine *machine);
+/* From the file to the root task's first instruction. False: `trouble`. */
 bool boot_machine(struct machine *machine);
 /* A CPU starts in real mode at a page. */
 void boot_start_cpu(struct machine *machine, uint32_t cpu, uint32_t page);

@@ -1,6 +1,6 @@
 /*
- * The physical memory of the emulated machine: 2 GiB of host memory that all engines map, and the way back to how it was
- * after boot.
+ * The physical memory of the emulated machine: 2 GiB of host memory that all engines map, and the way back to how it
+ * was after boot.
  *
  * Few pages are not zero after boot, and few are touched by a sequence. Which blocks of 2 MiB of the kernel's part were
  * written to is in the dirty bits of the kernel's own mapping of them, which the emulated CPU sets; which pages in them
@@ -24,11 +24,12 @@ enum {
 };
 
 struct memory {
-    uint8_t *bytes;                          /* MEMORY_BYTES, by physical address */
-    uint64_t *mapping[MEMORY_KERNEL_BLOCKS]; /* the entry that maps a block for the kernel; NULL: look at it each time */
-    uint8_t *saved;                          /* pages as they were after boot... */
-    uint32_t *saved_page;                    /* ...their numbers in the kernel's part, ascending, */
-    uint32_t *saved_at;                      /* and by page: place in `saved`, plus one; 0: zero */
+    uint8_t *bytes; /* MEMORY_BYTES, by physical address */
+    uint64_t
+        *mapping[MEMORY_KERNEL_BLOCKS]; /* the entry that maps a block for the kernel; NULL: look at it each time */
+    uint8_t *saved;                     /* pages as they were after boot... */
+    uint32_t *saved_page;               /* ...their numbers in the kernel's part, ascending, */
+    uint32_t *saved_at;                 /* and by page: place in `saved`, plus one; 0: zero */
     uint32_t saved_count;
     uint32_t *frame; /* that memory_note was told of */
     uint32_t frames;

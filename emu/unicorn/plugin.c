@@ -2,7 +2,7 @@
 #include "unicorn/target.h"
 
 __attribute__((visibility("default"))) const struct rescind_target *rescind_target_of(const char *kernel,
-                                                                                     const char **why);
+                                                                                      const char **why);
 
 const struct rescind_target *rescind_target_of(const char *kernel, const char **why) {
     return unicorn_target(kernel, why);

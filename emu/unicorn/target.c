@@ -10,6 +10,9 @@
 enum { MEM_LOG2 = 35, PIO_LOG2 = 16, OBJ_LOG2 = 16, PHYS_LOG2 = 20, LEVEL_BITS = 9, LEVELS = 4 };
 enum { PDS = 4096, OBJECTS = 1 << 16, BITS = 64 };
 #define FRAMES (MEMORY_KERNEL / MEMORY_PAGE)
+/* Where the kernel keeps page tables of PDs (docs/emulation.md). */
+#define TABLES UINT64_C(0x60000000)
+#define TABLES_END UINT64_C(0x68000000)
 
 static struct {
     struct rescind_target target;
@@ -19,9 +22,9 @@ static struct {
     bool open[MACHINE_CPUS];
     struct machine *machine;
     struct access_tags tags;
-    uint32_t wanted[MACHINE_CPUS];   /* PD that a CPU is said to run */
-    uint64_t root_table[PDS];        /* of a PD that a CPU ran; 0: not known */
-    uint64_t alive[PDS / BITS];      /* bit by PD */
+    uint32_t wanted[MACHINE_CPUS]; /* PD that a CPU is said to run */
+    uint64_t root_table[PDS];      /* of a PD that a CPU ran; 0: not known */
+    uint64_t alive[PDS / BITS];    /* bit by PD */
     uint64_t object_alive[OBJECTS / BITS];
 } unicorn;
 
@@ -76,8 +79,15 @@ static bool go_to(uint32_t cpu, uint32_t pd) {
     return there;
 }
 
-/* What CPUs run that were made to do something for another PD. The first, which is in root's thread most of the time, is
- * made to when it is asked for something. */
+/* Of a live PD: as it is loaded when a CPU runs it. */
+static uint64_t root_table_of(uint32_t pd) {
+    if (!unicorn.root_table[pd])
+        go_to(0, pd);
+    return unicorn.root_table[pd];
+}
+
+/* What CPUs run that were made to do something for another PD. The first, which is in root's thread most of the time,
+ * is made to when it is asked for something. */
 static void settle(uint32_t cpu) {
     uint32_t pd = unicorn.wanted[cpu];
     const struct machine_cpu *it = &unicorn.machine->cpu[cpu];
@@ -158,9 +168,7 @@ static struct engine *engine_of(uint32_t cpu, uint32_t pd, bool fresh) {
         return &it->engine;
     }
     struct engine *watcher = &unicorn.machine->watcher;
-    if (!unicorn.root_table[pd])
-        go_to(0, pd);
-    engine_set(watcher, UC_X86_REG_CR3, unicorn.root_table[pd]);
+    engine_set(watcher, UC_X86_REG_CR3, root_table_of(pd));
     engine_remember(watcher);
     return watcher;
 }
@@ -228,16 +236,25 @@ static void target_usage(struct rescind_usage *usage) {
         .pds = info->pds, .objects = info->objects, .nodes = info->nodes, .tables = info->tables, .bytes = info->bytes};
 }
 
-static bool target_pd(uint32_t pd, struct rescind_pd_view *view) {
-    struct control_pd report;
-    uint64_t code = machine_control(unicorn.machine, CONTROL_PD_REPORT, pd, CONTROL_HEAP);
-    check();
-    if (code != CONTROL_OK)
+/* What the kernel reports to root's thread. */
+static bool report_on(uint32_t pd, struct control_pd *report) {
+    if (machine_control(unicorn.machine, CONTROL_PD_REPORT, pd, CONTROL_HEAP) != CONTROL_OK)
         return false;
     uint64_t root = engine_get(&unicorn.machine->cpu[0].engine, UC_X86_REG_CR3);
-    memcpy(&report, machine_see(unicorn.machine, root, CONTROL_HEAP), sizeof report);
-    *view = (struct rescind_pd_view){
-        .quota = report.quota, .used = report.used, .payer = report.payer, .references = report.references};
+    return machine_load(unicorn.machine, root, CONTROL_HEAP, report, sizeof *report);
+}
+
+static bool target_pd(uint32_t pd, struct rescind_pd_view *view) {
+    struct control_pd report;
+    bool known = is_alive(pd) && report_on(pd, &report);
+    check();
+    if (!known)
+        return false;
+    *view = (struct rescind_pd_view){.quota = report.quota,
+                                     .used = report.used,
+                                     .payer = report.payer,
+                                     .references = report.references,
+                                     .root_table = root_table_of(pd)};
     for (unsigned kind = 0; kind < ABI_KINDS; kind++) {
         view->tree_root[kind] = RESCIND_NONE;
         view->node_count[kind] = report.node_count[kind];
@@ -248,6 +265,12 @@ static bool target_pd(uint32_t pd, struct rescind_pd_view *view) {
 static bool target_object(uint32_t object, struct rescind_object_view *view) {
     *view = (struct rescind_object_view){.references = RESCIND_NONE, .payer = RESCIND_NONE};
     return object < OBJECTS && unicorn.object_alive[object / BITS] >> object % BITS & 1;
+}
+
+/* Whether it is in use only the kernel knows. */
+static const uint64_t *target_table(uint64_t physical) {
+    bool table = physical >= TABLES && physical < TABLES_END && physical % MEMORY_PAGE == 0;
+    return table ? (const uint64_t *)(const void *)(unicorn.machine->memory.bytes + physical) : NULL;
 }
 
 /* ---- making it ---- */
@@ -289,6 +312,7 @@ static void describe(void) {
         .usage = target_usage,
         .pd = target_pd,
         .object = target_object,
+        .table = target_table,
         .pd_limit = PDS,
         .object_limit = OBJECTS,
     };
@@ -307,8 +331,9 @@ const struct rescind_target *unicorn_target(const char *kernel, const char **why
     unicorn.open[0] = true;
     unicorn.machine = &unicorn.machines[0];
     describe();
-    struct rescind_pd_view root;
-    if (!target_pd(0, &root)) {
+    /* If something is wrong with that call, the first sequence shows it. */
+    struct control_pd root;
+    if (!report_on(0, &root)) {
         *why = "the kernel does not report on the root PD";
         return NULL;
     }

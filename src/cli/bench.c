@@ -12,7 +12,7 @@ static const struct entry {
     int (*run)(int argc, char **argv);
 } entries[] = {
     {"harness", bench_harness}, {"rom", bench_rom},         {"nested", bench_nested},
-    {"direct", bench_direct},   {"destroy", bench_destroy},
+    {"direct", bench_direct},   {"destroy", bench_destroy}, {"unicorn", bench_unicorn},
 };
 
 static const char doc[] =

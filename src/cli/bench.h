@@ -17,6 +17,7 @@ int bench_rom(int argc, char **argv);
 int bench_nested(int argc, char **argv);
 int bench_direct(int argc, char **argv);
 int bench_destroy(int argc, char **argv);
+int bench_unicorn(int argc, char **argv);
 
 /* Sorts the values; count > 0. */
 double bench_median(double *values, uint32_t count);

@@ -36,7 +36,9 @@ static const char program[] = "qemu-system-x86_64", package[] = "qemu-system-x86
 
 static const struct argp_option list[] = {
     {"on", OPTION_ON, "host|qemu|unicorn", 0,
-     "Where sequences run: the kernel here, or kernel.elf on a machine, or on CPUs that Unicorn emulates (default: host)", 0},
+     "Where sequences run: the kernel here, or kernel.elf on a machine, or on CPUs that Unicorn emulates (default: "
+     "host)",
+     0},
     {"machine", OPTION_MACHINE, "q35|pc", 0, "QEMU's machine (default: q35)", 0},
     {"cpu", OPTION_CPU, "MODEL", 0, "QEMU's processor, such as max or qemu64 (default: max)", 0},
     {"kernel", OPTION_KERNEL, "FILE", 0, "The kernel to boot (default: emu/kernel.elf beside this program)", 0},
