@@ -16,6 +16,8 @@ endfunction()
 function(rescind_machine_link name)
     set(script "${PROJECT_SOURCE_DIR}/emu/boot/kernel.ld")
     set_target_properties(${name}.elf PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/emu" LINK_DEPENDS "${script}")
+    # Not what programs that run here are linked with.
+    set_target_properties(${name}.elf PROPERTIES LINK_OPTIONS "")
     target_link_options(${name}.elf PRIVATE ${machine_link_options} -Wl,-T,${script})
 endfunction()
 

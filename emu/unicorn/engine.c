@@ -142,6 +142,24 @@ void engine_count_below(struct engine *engine, uint64_t address) {
     uc_hook_add(engine->uc, &hook, UC_HOOK_CODE, callback((void (*)(void))on_counted), engine, 0, address - 1);
 }
 
+static void on_block(uc_engine *uc, uint64_t address, uint32_t size, void *context) {
+    struct engine *engine = context;
+    (void)uc;
+    (void)size;
+    uint32_t now = (uint32_t)address, *before = &engine->block;
+    uint8_t *counter = &engine->counter[(now ^ *before) & (engine->counters - 1)];
+    *counter = (uint8_t)(*counter + (*counter < UINT8_MAX));
+    *before = now >> 1; /* so that there is a difference between going and coming back */
+}
+
+void engine_count_blocks(struct engine *engine, uint64_t address, uint8_t *counter, uint32_t count) {
+    uc_hook hook;
+    engine->counter = counter;
+    engine->counters = count;
+    uc_ctl_flush_tb(engine->uc); /* what was translated is not watched */
+    uc_hook_add(engine->uc, &hook, UC_HOOK_BLOCK, callback((void (*)(void))on_block), engine, address, UINT64_MAX);
+}
+
 /* ---- running ---- */
 
 static void read_error(struct engine *engine) {

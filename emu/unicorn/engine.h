@@ -37,6 +37,8 @@ struct engine {
     enum engine_end end;
     bool passing;     /* see engine_pass_at */
     uint32_t steps;   /* see engine_count_below */
+    uint8_t *counter; /* see engine_count_blocks */
+    uint32_t counters, block;
     uint64_t at;      /* place of rest */
     uint64_t address; /* of a page fault */
     uint32_t vector, error;
@@ -61,6 +63,10 @@ void engine_pass_at(struct engine *engine, uint64_t address);
 
 /* Below that address no more than `steps` instructions are executed; then the CPU is at rest. */
 void engine_count_below(struct engine *engine, uint64_t address);
+
+/* Counts each block of code above that address, after the one before it, in one of `count` (a power of two) counters.
+ */
+void engine_count_blocks(struct engine *engine, uint64_t address, uint8_t *counter, uint32_t count);
 
 /* Goes on from `address` until something of enum engine_end happens. */
 enum engine_end engine_run(struct engine *engine, uint64_t address);

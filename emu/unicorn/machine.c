@@ -386,7 +386,8 @@ static void keep_cpus(struct machine *machine) {
     engine_count_below(&machine->watcher, LOWER_HALF_END);
 }
 
-bool machine_open(struct machine *machine, const char *kernel, uint32_t cpus, const char **why) {
+bool machine_open(struct machine *machine, const char *kernel, uint32_t cpus, struct machine_counters counters,
+                  const char **why) {
     *machine = (struct machine){.cpus = cpus};
     machine->world = (struct engine_world){
         .context = machine, .in = port_in, .out = port_out, .apic_read = apic_read, .apic_write = apic_write};
@@ -402,6 +403,8 @@ bool machine_open(struct machine *machine, const char *kernel, uint32_t cpus, co
     *why = machine->trouble;
     if (booted)
         keep_cpus(machine);
+    for (uint32_t i = 0; i < cpus && booted && counters.count; i++)
+        engine_count_blocks(&machine->cpu[i].engine, LOWER_HALF_END, counters.counter, counters.count);
     return booted;
 }
 

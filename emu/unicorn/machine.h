@@ -24,6 +24,12 @@ struct machine_stop {
     char text[MACHINE_LINE], function[MACHINE_LINE];
 };
 
+/* Of blocks of the kernel's code; none: 0. */
+struct machine_counters {
+    uint8_t *counter;
+    uint32_t count; /* a power of two */
+};
+
 struct machine_cpu {
     struct engine engine;
     uint64_t at; /* where it is at rest */
@@ -55,7 +61,8 @@ struct machine {
 enum { MACHINE_VECTORS = 0x40 };
 
 /* Boots the kernel of a file with so many CPUs. False: *why, for as long as the machine is not opened again. */
-bool machine_open(struct machine *machine, const char *kernel, uint32_t cpus, const char **why);
+bool machine_open(struct machine *machine, const char *kernel, uint32_t cpus, struct machine_counters counters,
+                  const char **why);
 void machine_close(struct machine *machine);
 
 /* How it was after boot. `thorough`: whatever was written. */

@@ -8,7 +8,7 @@
 
 /* What the kernel does not tell: the machine's geometry (src/kernel/abi/machine). */
 enum { MEM_LOG2 = 35, PIO_LOG2 = 16, OBJ_LOG2 = 16, PHYS_LOG2 = 20, LEVEL_BITS = 9, LEVELS = 4 };
-enum { PDS = 4096, OBJECTS = 1 << 16, BITS = 64 };
+enum { PDS = 4096, OBJECTS = 1 << 16, QUOTA_PAGES = 1 << 15, BITS = 64 };
 #define FRAMES (MEMORY_KERNEL / MEMORY_PAGE)
 /* Where the kernel keeps page tables of PDs (docs/emulation.md). */
 #define TABLES UINT64_C(0x60000000)
@@ -21,6 +21,7 @@ static struct {
     struct machine machines[MACHINE_CPUS]; /* by number of CPUs, booted when they are first asked for */
     bool open[MACHINE_CPUS];
     struct machine *machine;
+    struct machine_counters counters;
     struct access_tags tags;
     uint32_t wanted[MACHINE_CPUS]; /* PD that a CPU is said to run */
     uint64_t root_table[PDS];      /* of a PD that a CPU ran; 0: not known */
@@ -108,7 +109,7 @@ static void target_boot(const struct rescind_hooks *hooks, uint32_t cpus, uint64
     if (unicorn.machine)
         access_forget(&unicorn.tags, &unicorn.machine->memory);
     if (!unicorn.open[at]) {
-        unicorn.open[at] = machine_open(machine, unicorn.kernel, cpus, &why);
+        unicorn.open[at] = machine_open(machine, unicorn.kernel, cpus, unicorn.counters, &why);
         if (!unicorn.open[at])
             hooks->stop(hooks->context, RESCIND_STOP_MACHINE, why, "boot");
     }
@@ -292,6 +293,7 @@ static void describe(void) {
                      .pds = PDS,
                      .objects = OBJECTS,
                      .cpus = MACHINE_CPUS,
+                     .quota_pages = QUOTA_PAGES,
                      .kernel_frame = info->kernel_frame},
         .operations = 1u << ABI_CREATE_PD | 1u << ABI_DELEGATE | 1u << ABI_REVOKE | 1u << ABI_DESTROY_PD |
                       1u << ABI_LOOKUP | 1u << ABI_CREATE_OBJECT | 1u << ABI_GRANT | 1u << ABI_MOVE_QUOTA,
@@ -318,6 +320,10 @@ static void describe(void) {
     };
 }
 
+void unicorn_count_blocks(uint8_t *counters, uint32_t count) {
+    unicorn.counters = (struct machine_counters){counters, count};
+}
+
 const struct rescind_target *unicorn_target(const char *kernel, const char **why) {
     if (unicorn.open[0]) {
         *why = "this process has such a machine already";
@@ -326,17 +332,11 @@ const struct rescind_target *unicorn_target(const char *kernel, const char **why
     *why = "no memory";
     unicorn.kernel = strdup(kernel);
     unicorn.tags.tagged = calloc(FRAMES / BITS, sizeof *unicorn.tags.tagged);
-    if (!unicorn.kernel || !unicorn.tags.tagged || !machine_open(&unicorn.machines[0], kernel, 1, why))
+    if (!unicorn.kernel || !unicorn.tags.tagged ||
+        !machine_open(&unicorn.machines[0], kernel, 1, unicorn.counters, why))
         return NULL;
     unicorn.open[0] = true;
     unicorn.machine = &unicorn.machines[0];
     describe();
-    /* If something is wrong with that call, the first sequence shows it. */
-    struct control_pd root;
-    if (!report_on(0, &root)) {
-        *why = "the kernel does not report on the root PD";
-        return NULL;
-    }
-    unicorn.target.geometry.quota_pages = (uint32_t)(root.quota / RESCIND_PAGE_BYTES);
     return &unicorn.target;
 }

@@ -9,6 +9,9 @@
 
 #include "abi/target.h"
 
+/* Before unicorn_target: the kernel's blocks are counted there when they run, each after the one before. */
+void unicorn_count_blocks(uint8_t *counters, uint32_t count);
+
 /* The target for the kernel in a file (kernel.elf, which QEMU boots too), which is booted for that; NULL: *why. */
 const struct rescind_target *unicorn_target(const char *kernel, const char **why);
 

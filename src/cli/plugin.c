@@ -14,24 +14,18 @@
 typedef const struct rescind_target *entry_point(void);
 typedef const struct rescind_target *entry_point_for(const char *kernel, const char **why);
 
-/* Where this program is; "" if that is not known. */
-static void program_directory(char path[PATH_MAX]) {
-    ssize_t length = readlink("/proc/self/exe", path, PATH_MAX - 1);
-    path[length > 0 ? length : 0] = '\0';
-    char *slash = strrchr(path, '/');
-    *(slash ? slash : path) = '\0';
-}
-
 /* A path with a slash in it, or dlopen would search the system's directories. */
 static void locate(const char *name, char path[PATH_MAX]) {
     char program[PATH_MAX];
-    program_directory(program);
+    ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
+    program[length > 0 ? length : 0] = '\0';
+    char *slash = strrchr(program, '/');
     if (strchr(name, '/'))
         snprintf(path, PATH_MAX, "%s", name);
-    else if (strchr(name, '.') || !*program)
+    else if (strchr(name, '.') || !slash)
         snprintf(path, PATH_MAX, "./%s", name);
     else
-        snprintf(path, PATH_MAX, "%.*s/%s.so", PATH_MAX / 2, program, name);
+        snprintf(path, PATH_MAX, "%.*s/%s.so", (int)(slash - program), program, name);
 }
 
 static bool is_ours(const char *path, const struct rescind_target *target) {
@@ -62,12 +56,8 @@ const struct rescind_target *plugin_load(const char *name) {
     return is_ours(path, target) ? target : NULL;
 }
 
-const struct rescind_target *plugin_load_for(const char *name, const char *kernel) {
-    char path[PATH_MAX];
+const struct rescind_target *plugin_load_for(const char *path, const char *kernel) {
     const char *why = "";
-    program_directory(path);
-    size_t length = strlen(path);
-    snprintf(path + length, PATH_MAX - length, "/emu/%s.so", name);
     void *symbol = find(path, "rescind_target_of");
     if (!symbol)
         return NULL;

@@ -10,7 +10,7 @@
  * with neither a slash nor a dot in it, that of <name>.so in the directory of this program. */
 const struct rescind_target *plugin_load(const char *name);
 
-/* The kernel in a file, as the library of that name beside this program's emu directory runs it; or NULL likewise. */
-const struct rescind_target *plugin_load_for(const char *name, const char *kernel);
+/* The kernel in a file, as the shared library at `path` runs it, by its `rescind_target_of`; or NULL likewise. */
+const struct rescind_target *plugin_load_for(const char *path, const char *kernel);
 
 #endif

@@ -41,25 +41,29 @@ static error_t parse(int key, char *argument, struct argp_state *state) {
 
 const struct argp unicorn_options_parser = {list, parse, NULL, NULL, NULL, NULL, NULL};
 
-/* emu/kernel.elf beside this program. */
-static void default_kernel(char path[PATH_MAX]) {
+/* emu/NAME beside this program. */
+static void built(const char *name, char path[PATH_MAX]) {
     ssize_t length = readlink("/proc/self/exe", path, PATH_MAX - 1);
     path[length > 0 ? length : 0] = '\0';
     char *slash = strrchr(path, '/');
     size_t at = slash ? (size_t)(slash - path) : 0;
-    snprintf(path + at, PATH_MAX - at, "/emu/kernel.elf");
+    snprintf(path + at, PATH_MAX - at, "/emu/%s", name);
 }
 
 const struct cli_target *unicorn_cli_target(const struct unicorn_options *options) {
-    char path[PATH_MAX];
+    char library[PATH_MAX], kernel[PATH_MAX];
     struct cli_target *target = allocate(sizeof *target);
-    default_kernel(path);
-    const struct rescind_target *loaded = plugin_load_for("unicorn", options->kernel ? options->kernel : path);
-    if (!loaded) {
+    built("unicorn.so", library);
+    built("kernel.elf", kernel);
+    if (access(library, R_OK) != 0) {
+        complain_errno("%s", library);
         complain("it is made by the release build where there is Unicorn 2.1 or newer: scripts/install-packages, "
                  "cmake --preset release, cmake --build --preset release");
         exit(EXIT_BAD);
     }
+    const struct rescind_target *loaded = plugin_load_for(library, options->kernel ? options->kernel : kernel);
+    if (!loaded)
+        exit(EXIT_BAD);
     *target = (struct cli_target){loaded, &seq_geometry_real, MAPPINGS};
     return target;
 }

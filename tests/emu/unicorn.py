@@ -103,7 +103,7 @@ def try_commands(rescind, programs, work):
     again = run(rescind, "run", "--on=unicorn", kernel, work / "shrunk.rsq")
     check("what was shrunk fails again", again.returncode == FINDING and "/mem/stale" in again.stdout, again.stdout)
     trace = run(rescind, "trace", "--on=unicorn", SEVERAL_CPUS)
-    check("trace", trace.returncode == AGREE and json.loads(trace.stdout)["target"] == "unicorn", trace.stdout[:2000])
+    check("trace", trace.returncode == AGREE and json.loads(trace.stdout.splitlines()[0])["target"] == "unicorn", trace.stdout[:2000])
 
 
 def try_refusals(rescind, programs, work):

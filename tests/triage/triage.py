@@ -99,6 +99,7 @@ class Triage(unittest.TestCase):
         replayed = run(folder / "replay.sh", status=1).stdout
         self.assertIn(SIGNATURE, replayed)
         self.assertRegex(said, rf"QEMU +{SIGNATURE}")
+        self.assertRegex(said, rf"Unicorn +({SIGNATURE}|not built)")
         self.promotes()
         (self.findings / "known.tsv").write_text(f"signature\ttitle\tstatus\tlink\n{SIGNATURE}\tgrant\topen\t\n")
         self.assertIn("known: grant, open; 2 inputs", self.triage(self.inputs, status=0).stdout)
