@@ -20,7 +20,8 @@ void access_forget(struct access_tags *tags, struct memory *memory) {
         tags->tagged[memory->frame[i] / BITS] = 0;
     if (!few)
         memset(tags->tagged, 0, FRAMES / BITS * sizeof *tags->tagged);
-    tags->nonce = tags->program = 0;
+    tags->nonce = 0;
+    memset(tags->executed, 0, sizeof tags->executed);
 }
 
 static void tag(struct access_tags *tags, struct memory *memory, uint64_t frame) {
@@ -76,11 +77,12 @@ static uint64_t place_of(uint8_t rights) {
     return AGENT_AT(places[rights]);
 }
 
-static void set_registers(struct engine *engine, const struct access_tags *tags, uint64_t page, uint32_t scratch) {
+static void set_registers(struct engine *engine, const struct access_tags *tags, uint64_t page, uint32_t scratch,
+                          uint32_t program) {
     engine_set(engine, UC_X86_REG_RDI, page);
     engine_set(engine, UC_X86_REG_RSI, page + scratch);
     engine_set(engine, UC_X86_REG_RDX, tags->nonce);
-    engine_set(engine, UC_X86_REG_RCX, page + TAG_PROGRAMS + tags->program * PROGRAM_BYTES);
+    engine_set(engine, UC_X86_REG_RCX, page + program);
     engine_set(engine, UC_X86_REG_RBX, 0);
     engine_set(engine, UC_X86_REG_RSP, CONTROL_STACK_TOP(engine->index));
 }
@@ -142,6 +144,15 @@ static uint64_t frame_of(const struct machine *machine, const struct access_tags
     return attempt->reached & ABI_X && !same ? RESCIND_NOWHERE : frame;
 }
 
+/* Where in the page to execute. */
+static uint32_t place_of_program(const struct machine *machine, struct access_tags *tags, const struct engine *engine,
+                                 const struct rescind_probe *probe) {
+    uint16_t *executed = &tags->executed[probe->unit % ACCESS_UNITS_TOLD_APART];
+    bool remembers = engine != &machine->watcher && probe->rights & ABI_X;
+    uint32_t program = remembers ? 1 + (uint32_t)(*executed)++ % (PROGRAMS - 1) : 0;
+    return TAG_PROGRAMS + program * PROGRAM_BYTES;
+}
+
 void access_memory(struct machine *machine, struct access_tags *tags, struct engine *engine,
                    struct rescind_probe *probe) {
     bool known = probe->resource < FRAMES;
@@ -149,10 +160,10 @@ void access_memory(struct machine *machine, struct access_tags *tags, struct eng
     struct attempt attempt = {.scratch = TAG_SCRATCH + (uint32_t)(++tags->nonce % SCRATCHES * sizeof(uint32_t))};
     if (known)
         tag(tags, &machine->memory, probe->resource);
-    tags->program = (tags->program + 1) % PROGRAMS;
+    uint32_t program = place_of_program(machine, tags, engine, probe);
     while (left && !machine->stop.stopped) {
         engine->steps = known ? PROGRAM_STEPS : 0;
-        set_registers(engine, tags, probe->unit << PAGE_LOG2, attempt.scratch);
+        set_registers(engine, tags, probe->unit << PAGE_LOG2, attempt.scratch, program);
         left = try_some(machine, engine, probe->unit, left, &attempt);
     }
     probe->reached = attempt.reached;

@@ -6,11 +6,14 @@
 
 #include "unicorn/machine.h"
 
+enum { ACCESS_UNITS_TOLD_APART = 4096 };
+
 /* What frames show of themselves. */
 struct access_tags {
     uint64_t *tagged; /* bit by frame */
     uint32_t nonce;   /* of the last store */
-    uint32_t program; /* the next place in a page where something is executed */
+    /* Programs executed by CPUs that remember, by (some bits of) the unit: the next is at another place. */
+    uint16_t executed[ACCESS_UNITS_TOLD_APART];
 };
 
 /* Whatever memory_restore has cleared is to be tagged anew. */
@@ -18,9 +21,9 @@ void access_forget(struct access_tags *tags, struct memory *memory);
 
 /*
  * Tries a probe of MEM on an engine that is at rest in user mode, with the registers that it remembers, which it has
- * afterwards too. A page is known by what its frame holds: a tag, and programs, each at a place of its own, since an
- * emulator may go on executing what it has translated. What is stored must arrive in the frame. Stops the machine where
- * a fault has an error code that the access cannot have.
+ * afterwards too. A page is known by what its frame holds: a tag, and programs; a CPU that remembers executes each
+ * once, since an emulator may go on executing what it has translated. What is stored must arrive in the frame. Stops
+ * the machine where a fault has an error code that the access cannot have.
  */
 void access_memory(struct machine *machine, struct access_tags *tags, struct engine *engine,
                    struct rescind_probe *probe);

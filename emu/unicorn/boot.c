@@ -113,11 +113,12 @@ static bool enter_long_mode(struct machine *machine, struct engine *to, uc_mode 
 /* Of a CPU that is in the kernel: what it is like when it comes there from user mode. */
 static void keep_kernel(struct engine *engine) {
     uint64_t user = engine_get_msr(engine, MSR_KERNEL_GS_BASE), kernel = engine_get_msr(engine, MSR_GS_BASE);
+    engine_remember(engine);
     engine_set_msr(engine, MSR_GS_BASE, user);
     engine_set_msr(engine, MSR_KERNEL_GS_BASE, kernel);
+    machine_prepare_call(engine);
     engine_keep_kernel(engine);
-    engine_set_msr(engine, MSR_GS_BASE, kernel);
-    engine_set_msr(engine, MSR_KERNEL_GS_BASE, user);
+    engine_recall(engine);
 }
 
 void boot_start_cpu(struct machine *machine, uint32_t cpu, uint32_t page) {

@@ -28,6 +28,15 @@ static void on_pass(uc_engine *uc, uint64_t address, uint32_t size, void *contex
         on_rest(uc, address, size, context);
 }
 
+static void on_pause(uc_engine *uc, uint64_t address, uint32_t size, void *context) {
+    struct engine *engine = context;
+    (void)uc;
+    (void)size;
+    engine->at = address;
+    if (engine->world->may_wait(engine))
+        end(engine, ENGINE_PAUSES);
+}
+
 static void on_counted(uc_engine *uc, uint64_t address, uint32_t size, void *context) {
     struct engine *engine = context;
     if (engine->steps-- == 0)
@@ -135,6 +144,11 @@ void engine_rest_at(struct engine *engine, uint64_t address) {
 void engine_pass_at(struct engine *engine, uint64_t address) {
     uc_hook hook;
     uc_hook_add(engine->uc, &hook, UC_HOOK_CODE, callback((void (*)(void))on_pass), engine, address, address);
+}
+
+void engine_pause_at(struct engine *engine, uint64_t address) {
+    uc_hook hook;
+    uc_hook_add(engine->uc, &hook, UC_HOOK_CODE, callback((void (*)(void))on_pause), engine, address, address);
 }
 
 void engine_count_below(struct engine *engine, uint64_t address) {

@@ -15,6 +15,7 @@ enum engine_end {
     ENGINE_RESTS,   /* it came to a place of rest: `at` */
     ENGINE_FAULTED, /* an exception: `vector`, and of a page fault `error` and `address` */
     ENGINE_HALTED,  /* it waits for an interrupt */
+    ENGINE_PAUSES,  /* it waits for others, which have something to do */
     ENGINE_ENDED,   /* who answers its ports wants the machine to end */
     ENGINE_LOST,    /* Unicorn cannot go on: `why` */
 };
@@ -28,6 +29,7 @@ struct engine_world {
     bool (*out)(void *context, uint16_t port, uint32_t value); /* false: the machine ends */
     uint32_t (*apic_read)(struct engine *engine, uint32_t offset);
     void (*apic_write)(struct engine *engine, uint32_t offset, uint32_t value);
+    bool (*may_wait)(const struct engine *engine); /* whether others have something to do */
 };
 
 struct engine {
@@ -61,6 +63,8 @@ void engine_rest_at(struct engine *engine, uint64_t address);
 /* Likewise, but only while `passing` is set. */
 void engine_pass_at(struct engine *engine, uint64_t address);
 
+/* The instruction there is executed while a CPU waits for others: see `may_wait`. */
+void engine_pause_at(struct engine *engine, uint64_t address);
 /* Below that address no more than `steps` instructions are executed; then the CPU is at rest. */
 void engine_count_below(struct engine *engine, uint64_t address);
 

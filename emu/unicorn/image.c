@@ -110,3 +110,18 @@ void image_function(const struct image *image, uint64_t address, char *name, siz
     }
     snprintf(name, bytes, "%s", best ? name_of(&all, best) : "?");
 }
+
+uint64_t image_find(const struct image *image, uint64_t address, const void *bytes, size_t count) {
+    const Elf64_Ehdr *header = part(image, 0, sizeof *header);
+    const Elf64_Phdr *segment = part(image, header->e_phoff, header->e_phnum * sizeof *segment);
+    for (unsigned i = 0; segment && i < header->e_phnum; i++) {
+        const Elf64_Phdr *s = &segment[i];
+        const uint8_t *code = s->p_flags & PF_X ? part(image, s->p_offset, s->p_filesz) : NULL;
+        uint64_t from = address > s->p_vaddr ? address - s->p_vaddr : 0;
+        const uint8_t *found =
+            code && from < s->p_filesz ? memmem(code + from, s->p_filesz - from, bytes, count) : NULL;
+        if (found)
+            return s->p_vaddr + (uint64_t)(found - code);
+    }
+    return 0;
+}

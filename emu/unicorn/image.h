@@ -22,6 +22,9 @@ bool image_load(struct image *image, struct memory *memory);
 /* The address of a symbol, local ones too, or 0. */
 uint64_t image_symbol(const struct image *image, const char *name);
 
+/* The next place from `address` on, of code that is loaded, where these bytes are; 0: none. */
+uint64_t image_find(const struct image *image, uint64_t address, const void *bytes, size_t count);
+
 /* The name of the function that an address lies in. */
 void image_function(const struct image *image, uint64_t address, char *name, size_t bytes);
 

@@ -97,6 +97,15 @@ static void apic_write(struct engine *engine, uint32_t offset, uint32_t value) {
     }
 }
 
+static bool may_wait(const struct engine *engine) {
+    const struct machine *machine = engine->world->context;
+    for (uint32_t cpu = 0; cpu < machine->cpus; cpu++) {
+        if (cpu != engine->index && machine->cpu[cpu].pending)
+            return true;
+    }
+    return false;
+}
+
 /* ---- memory, as CPUs see it ---- */
 
 static uint64_t *leaf_entry(const struct machine *machine, uint64_t root_table, uint64_t address, unsigned *shift) {
@@ -204,27 +213,26 @@ static void note_exception(struct machine *machine, const struct engine *engine)
     stop(machine, RESCIND_STOP_MACHINE, name, function);
 }
 
-/* Lets a CPU go on until it is at rest or waits for an interrupt. */
+static bool let_others_run(struct machine *machine, const struct machine_cpu *but);
+
+/* Lets a CPU go on until it is at rest or waits for an interrupt; where it waits for others, they take theirs. */
 static void go(struct machine *machine, struct machine_cpu *cpu, uint64_t address) {
     cpu->known = cpu->halted = false;
-    switch (engine_run(&cpu->engine, address)) {
-    case ENGINE_RESTS:
-        cpu->at = cpu->engine.at;
-        break;
-    case ENGINE_HALTED:
-        cpu->halted = true;
-        cpu->at = engine_get(&cpu->engine, UC_X86_REG_RIP);
-        break;
-    case ENGINE_FAULTED:
-        note_exception(machine, &cpu->engine);
-        break;
-    case ENGINE_ENDED:
-        stop(machine, RESCIND_STOP_MACHINE, "the machine ends", "");
-        break;
-    case ENGINE_LOST:
-        stop(machine, RESCIND_STOP_MACHINE, uc_strerror(cpu->engine.why), "");
-        break;
+    enum engine_end how = engine_run(&cpu->engine, address);
+    while (how == ENGINE_PAUSES) {
+        let_others_run(machine, cpu);
+        how = engine_run(&cpu->engine, cpu->engine.at);
     }
+    cpu->at = cpu->engine.at;
+    cpu->halted = how == ENGINE_HALTED;
+    if (how == ENGINE_HALTED)
+        cpu->at = engine_get(&cpu->engine, UC_X86_REG_RIP);
+    else if (how == ENGINE_FAULTED)
+        note_exception(machine, &cpu->engine);
+    else if (how == ENGINE_ENDED)
+        machine_complain(machine, "the machine ends", "");
+    else if (how == ENGINE_LOST)
+        machine_complain(machine, uc_strerror(cpu->engine.why), "");
 }
 
 static bool is_idle(const struct machine *machine, const struct machine_cpu *cpu) {
@@ -293,9 +301,12 @@ static uint64_t kept_value(const struct engine *engine, size_t i) {
 static void set_registers(struct engine *engine, const uint64_t registers[MACHINE_REGISTERS], uint64_t back) {
     for (size_t i = 0; i < MACHINE_REGISTERS; i++)
         engine_set(engine, call_registers[i], registers[i]);
+    engine_set(engine, UC_X86_REG_RCX, back);
+}
+
+void machine_prepare_call(struct engine *engine) {
     for (size_t i = 0; i < KEPT; i++)
         engine_set(engine, kept[i].reg, kept_value(engine, i));
-    engine_set(engine, UC_X86_REG_RCX, back);
     engine_set(engine, UC_X86_REG_R11, FLAGS_AT_REST);
     engine_set(engine, UC_X86_REG_RFLAGS, FLAGS_IN_KERNEL);
 }
@@ -374,6 +385,14 @@ static bool open_cpus(struct machine *machine) {
     return good;
 }
 
+/* Where the kernel executes `pause`, if that is where an instruction begins. */
+static void watch_waiting(const struct machine *machine, struct engine *engine) {
+    static const uint8_t pause[] = {0xf3, 0x90};
+    for (uint64_t at = image_find(&machine->image, 0, pause, sizeof pause); at;
+         at = image_find(&machine->image, at + 1, pause, sizeof pause))
+        engine_pause_at(engine, at);
+}
+
 static void keep_cpus(struct machine *machine) {
     for (uint32_t i = 0; i < machine->cpus; i++) {
         struct machine_cpu *cpu = &machine->cpu[i];
@@ -381,6 +400,7 @@ static void keep_cpus(struct machine *machine) {
         cpu->engine.error_at = machine->watcher.error_at;
         cpu->engine.root_at = machine->watcher.root_at;
         engine_count_below(&cpu->engine, LOWER_HALF_END); /* not before: the kernel boots there */
+        watch_waiting(machine, &cpu->engine);
         engine_keep(&cpu->engine);
     }
     engine_count_below(&machine->watcher, LOWER_HALF_END);
@@ -389,8 +409,12 @@ static void keep_cpus(struct machine *machine) {
 bool machine_open(struct machine *machine, const char *kernel, uint32_t cpus, struct machine_counters counters,
                   const char **why) {
     *machine = (struct machine){.cpus = cpus};
-    machine->world = (struct engine_world){
-        .context = machine, .in = port_in, .out = port_out, .apic_read = apic_read, .apic_write = apic_write};
+    machine->world = (struct engine_world){.context = machine,
+                                           .in = port_in,
+                                           .out = port_out,
+                                           .apic_read = apic_read,
+                                           .apic_write = apic_write,
+                                           .may_wait = may_wait};
     if (!image_read(&machine->image, kernel, why))
         return false;
     *why = "no memory for the machine";

@@ -93,6 +93,9 @@ bool machine_switch(struct machine *machine, uint32_t cpu, uint32_t pd);
 /* The machine stops, for what was seen from outside. */
 void machine_complain(struct machine *machine, const char *text, const char *function);
 
+/* Sets what is the same in all registers at the start of the kernel's entry for system calls. */
+void machine_prepare_call(struct engine *engine);
+
 /* boot.c: whether the file has what booting needs to know. */
 bool boot_knows(struct machine *machine);
 /* From the file to the root task's first instruction. False: `trouble`. */
