@@ -9,7 +9,7 @@
 
 enum { COM1 = 0x3f8, LINE_STATUS = COM1 + 5, TRANSMITTER_EMPTY = 1 << 5, FW_CFG_DATA = 0x511, DEBUG_EXIT = 0xf4 };
 enum { APIC_ID = 0x20, APIC_COMMAND_LOW = 0x300, APIC_COMMAND_HIGH = 0x310, COMMAND_FIXED = 0, COMMAND_START = 6 };
-enum { FLAGS_AT_REST = 0x202, FLAGS_IN_KERNEL = 2, PAGE_FAULT = 14, WAIT_BYTES = 16 };
+enum { FLAGS_AT_REST = 0x202, FLAGS_IN_KERNEL = 2, WAIT_BYTES = 16, STACK_BYTES = 16384 };
 enum { USER_DATA = 0x1b, USER_CODE = 0x23, KERNEL_CODE = 8, KERNEL_DATA = 0x10, GATE_BYTES = 16, RSP0_AT = 4 };
 #define LOWER_HALF_END UINT64_C(0x800000000000)
 #define MSR_LSTAR 0xc0000082
@@ -100,7 +100,7 @@ static void apic_write(struct engine *engine, uint32_t offset, uint32_t value) {
 static bool may_wait(const struct engine *engine) {
     const struct machine *machine = engine->world->context;
     for (uint32_t cpu = 0; cpu < machine->cpus; cpu++) {
-        if (cpu != engine->index && machine->cpu[cpu].pending)
+        if (cpu != engine->index && machine->cpu[cpu].pending && !machine->cpu[cpu].going)
             return true;
     }
     return false;
@@ -218,11 +218,13 @@ static bool let_others_run(struct machine *machine, const struct machine_cpu *bu
 /* Lets a CPU go on until it is at rest or waits for an interrupt; where it waits for others, they take theirs. */
 static void go(struct machine *machine, struct machine_cpu *cpu, uint64_t address) {
     cpu->known = cpu->halted = false;
+    cpu->going = true;
     enum engine_end how = engine_run(&cpu->engine, address);
     while (how == ENGINE_PAUSES) {
         let_others_run(machine, cpu);
         how = engine_run(&cpu->engine, cpu->engine.at);
     }
+    cpu->going = false;
     cpu->at = cpu->engine.at;
     cpu->halted = how == ENGINE_HALTED;
     if (how == ENGINE_HALTED)
@@ -239,12 +241,22 @@ static bool is_idle(const struct machine *machine, const struct machine_cpu *cpu
     return cpu->halted && cpu->at - machine->waits < WAIT_BYTES;
 }
 
+static void take_interrupt(struct machine *machine, struct machine_cpu *cpu) {
+    uint32_t lowest = (uint32_t)__builtin_ctz(cpu->pending);
+    cpu->pending &= cpu->pending - 1;
+    go(machine, cpu, deliver(machine, cpu, MACHINE_VECTORS + lowest));
+}
+
+/* In user mode nothing is kept of registers, so not before they were looked at. */
 static void take_interrupts(struct machine *machine, struct machine_cpu *cpu) {
-    while (cpu->pending && !machine->stop.stopped) {
-        uint32_t lowest = (uint32_t)__builtin_ctz(cpu->pending);
-        cpu->pending &= cpu->pending - 1;
-        go(machine, cpu, deliver(machine, cpu, MACHINE_VECTORS + lowest));
-    }
+    while (cpu->pending && !machine->stop.stopped)
+        take_interrupt(machine, cpu);
+}
+
+/* Of a CPU that waits in the kernel, until it does not. */
+static void take_awaited(struct machine *machine, struct machine_cpu *cpu) {
+    while (cpu->pending && cpu->halted && !machine->stop.stopped)
+        take_interrupt(machine, cpu);
 }
 
 /* One CPU waits for others. False: none has anything to do. */
@@ -252,7 +264,7 @@ static bool let_others_run(struct machine *machine, const struct machine_cpu *bu
     bool any = false;
     for (uint32_t i = 0; i < machine->cpus; i++) {
         struct machine_cpu *cpu = &machine->cpu[i];
-        if (cpu == but || !cpu->pending)
+        if (cpu == but || cpu->going || !cpu->pending)
             continue;
         take_interrupts(machine, cpu);
         any = true;
@@ -275,7 +287,7 @@ static bool run(struct machine *machine, struct machine_cpu *cpu, uint64_t addre
     while (cpu->halted && !is_idle(machine, cpu) && !machine->stop.stopped) {
         if (!let_others_run(machine, cpu))
             stop(machine, RESCIND_STOP_STEPS, "all CPUs wait for each other", "");
-        take_interrupts(machine, cpu);
+        take_awaited(machine, cpu);
     }
     for (uint32_t i = 0; i < machine->cpus; i++)
         note_way(&machine->cpu[i]);
@@ -318,19 +330,106 @@ static void check_registers(struct machine *machine, const struct engine *engine
     }
 }
 
-bool machine_call(struct machine *machine, uint32_t index, uint64_t registers[MACHINE_REGISTERS], bool *back) {
-    struct machine_cpu *cpu = &machine->cpu[index];
-    struct engine *engine = &cpu->engine;
+/* Where the CPU is to go on, ready for the kernel's first instruction. */
+static uint64_t begin_call(struct machine *machine, struct machine_cpu *cpu,
+                           const uint64_t registers[MACHINE_REGISTERS]) {
     take_interrupts(machine, cpu);
     uint64_t returns = AGENT_AT(cpu->agent ? AGENT_CALL_END : AGENT_ROOT_CALL_END);
-    engine_enter_kernel(engine);
-    set_registers(engine, registers, returns);
+    engine_enter_kernel(&cpu->engine);
+    set_registers(&cpu->engine, registers, returns);
+    return returns;
+}
+
+/* Whether the CPU came back to who made the call; then what it brought. */
+static bool end_call(struct machine *machine, struct machine_cpu *cpu, uint64_t returns,
+                     uint64_t registers[MACHINE_REGISTERS]) {
+    bool back = !machine->stop.stopped && !cpu->halted && cpu->at == returns;
+    for (size_t i = 0; i < MACHINE_REGISTERS && back; i++)
+        registers[i] = engine_get(&cpu->engine, call_registers[i]);
+    if (back)
+        check_registers(machine, &cpu->engine);
+    return back;
+}
+
+bool machine_call(struct machine *machine, uint32_t index, uint64_t registers[MACHINE_REGISTERS], bool *back) {
+    struct machine_cpu *cpu = &machine->cpu[index];
+    uint64_t returns = begin_call(machine, cpu, registers);
     run(machine, cpu, cpu->system_call_entry);
-    *back = !machine->stop.stopped && cpu->at == returns;
-    for (size_t i = 0; i < MACHINE_REGISTERS && *back; i++)
-        registers[i] = engine_get(engine, call_registers[i]);
-    if (*back)
-        check_registers(machine, engine);
+    *back = end_call(machine, cpu, returns, registers);
+    return !machine->stop.stopped;
+}
+
+/* ---- two at once ---- */
+
+/* CPU 1's call, as far as it goes while CPU 0 stands still. */
+static void begin_other(struct machine *machine) {
+    struct machine_pair *pair = machine->pair;
+    struct machine_cpu *other = &machine->cpu[1];
+    pair->returns = begin_call(machine, other, pair->registers[1]);
+    go(machine, other, other->system_call_entry);
+    pair->waited = other->halted && !is_idle(machine, other);
+}
+
+static void on_store(uc_engine *uc, uc_mem_type type, uint64_t address, int bytes, int64_t value, void *context) {
+    struct machine *machine = context;
+    struct machine_pair *pair = machine->pair;
+    (void)uc;
+    (void)type;
+    (void)bytes;
+    (void)value;
+    if (!pair || pair->stack - address <= STACK_BYTES || ++pair->stores != pair->store)
+        return;
+    pair->preempted = true;
+    begin_other(machine);
+}
+
+/* What is left of CPU 1's call when CPU 0 is done. */
+static void end_other(struct machine *machine) {
+    struct machine_pair *pair = machine->pair;
+    struct machine_cpu *other = &machine->cpu[1];
+    if (!pair->preempted)
+        begin_other(machine);
+    while (other->halted && !is_idle(machine, other) && !machine->stop.stopped) {
+        if (!other->pending && !let_others_run(machine, other))
+            stop(machine, RESCIND_STOP_STEPS, "all CPUs wait for each other", "");
+        take_awaited(machine, other);
+    }
+    pair->back[1] = end_call(machine, other, pair->returns, pair->registers[1]);
+}
+
+/* From now on the first CPU's stores are seen: what was translated before does not show them. */
+static void watch_stores(struct machine *machine) {
+    uc_hook hook;
+    void *callback;
+    void (*function)(uc_engine *, uc_mem_type, uint64_t, int, int64_t, void *) = on_store;
+    memcpy(&callback, &function, sizeof callback);
+    uc_hook_add(machine->cpu[0].engine.uc, &hook, UC_HOOK_MEM_WRITE, callback, machine, 1, 0);
+    uc_ctl_flush_tb(machine->cpu[0].engine.uc);
+    machine->stores_seen = true;
+}
+
+/* The last byte of the kernel's stack, by physical address, as Unicorn tells stores. */
+static uint64_t physical_stack(const struct machine *machine, const struct engine *engine) {
+    const uint8_t *last = machine_see(machine, engine_get(engine, UC_X86_REG_CR3), kernel_stack(machine, engine) - 1);
+    return last ? (uint64_t)(last - machine->memory.bytes) : 0;
+}
+
+bool machine_call_preempted(struct machine *machine, struct machine_pair *pair) {
+    struct machine_cpu *cpu = &machine->cpu[0];
+    if (!machine->stores_seen)
+        watch_stores(machine);
+    pair->stack = physical_stack(machine, &cpu->engine);
+    pair->stores = 0;
+    pair->preempted = pair->waited = pair->back[0] = pair->back[1] = false;
+    uint64_t returns = begin_call(machine, cpu, pair->registers[0]);
+    machine->pair = pair;
+    bool good = run(machine, cpu, cpu->system_call_entry);
+    pair->back[0] = end_call(machine, cpu, returns, pair->registers[0]);
+    if (good)
+        end_other(machine);
+    machine->pair = NULL;
+    for (uint32_t i = 0; i < machine->cpus; i++)
+        note_way(&machine->cpu[i]);
     return !machine->stop.stopped;
 }
 
@@ -446,7 +545,7 @@ void machine_reset(struct machine *machine, bool thorough) {
         struct machine_cpu *cpu = &machine->cpu[i];
         engine_reset(&cpu->engine);
         cpu->halted = i > 0;
-        cpu->known = cpu->agent = false;
+        cpu->known = cpu->agent = cpu->going = false;
         cpu->runs = RESCIND_NONE;
         cpu->pending = 0;
         cpu->at = engine_get(&cpu->engine, UC_X86_REG_RIP);

@@ -35,11 +35,24 @@ struct machine_cpu {
     uint64_t at; /* where it is at rest */
     uint64_t system_call_entry;
     bool halted;
+    bool going;       /* it is not at rest: it waits for who is asked, or stands before a store */
     bool known;       /* its engine remembers the registers that it is at rest with */
     bool agent;       /* it is in an agent... */
     uint32_t runs;    /* ...of that PD; otherwise, RESCIND_NONE: in root's thread, or halted */
     uint32_t pending; /* bit n: it was sent vector MACHINE_VECTORS + n */
     uint32_t command; /* of its APIC: whom the next one goes to */
+};
+
+enum { MACHINE_REGISTERS = 6 };
+
+/* Two system calls at once: machine_call_preempted. */
+struct machine_pair {
+    uint64_t registers[2][MACHINE_REGISTERS]; /* of CPU 0 and 1 */
+    uint32_t store;                           /* from 1; 0: CPU 1 makes its call when CPU 0's is done */
+    uint32_t stores;                          /* afterwards: how many CPU 0 made */
+    bool preempted, waited;                   /* afterwards: CPU 1 began in between, and had to wait */
+    bool back[2];                             /* see machine_call */
+    uint64_t stack, returns;                  /* meanwhile: where CPU 0's stack ends, and CPU 1 goes back to */
 };
 
 struct machine {
@@ -56,7 +69,9 @@ struct machine {
     char line[MACHINE_LINE]; /* what has been printed of a line */
     size_t line_bytes;
     struct machine_stop stop;
-    const char *trouble; /* in booting */
+    const char *trouble;       /* in booting */
+    struct machine_pair *pair; /* that is going on, or NULL */
+    bool stores_seen;
 };
 enum { MACHINE_VECTORS = 0x40 };
 
@@ -80,8 +95,11 @@ uint64_t *machine_see_leaf(const struct machine *machine, uint64_t root_table, u
 /* A system call with these registers, by whoever a CPU at rest runs: rax, rdi, rsi, rdx, r10, r8; also what they are
  * afterwards, if the CPU comes back to whoever made it (`back`), with all other registers as they were but rcx and r11.
  * False: the machine has stopped. */
-enum { MACHINE_REGISTERS = 6 };
 bool machine_call(struct machine *machine, uint32_t cpu, uint64_t registers[MACHINE_REGISTERS], bool *back);
+
+/* CPU 0 is stopped before its n-th store to what is not its own stack, CPU 1 makes its call until that is done or waits
+ * for CPU 0, then CPU 0 goes on. False: the machine has stopped. */
+bool machine_call_preempted(struct machine *machine, struct machine_pair *pair);
 
 /* A control call by root's thread; its result. */
 uint64_t machine_control(struct machine *machine, enum control call, uint64_t a, uint64_t b);

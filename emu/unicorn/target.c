@@ -8,6 +8,7 @@
 
 /* What the kernel does not tell: the machine's geometry (src/kernel/abi/machine). */
 enum { MEM_LOG2 = 35, PIO_LOG2 = 16, OBJ_LOG2 = 16, PHYS_LOG2 = 20, LEVEL_BITS = 9, LEVELS = 4 };
+enum { PAIR_PDS = 64 /* that are asked after two calls at once */ };
 enum { PDS = 4096, OBJECTS = 1 << 16, QUOTA_PAGES = 1 << 15, BITS = 64 };
 #define FRAMES (MEMORY_KERNEL / MEMORY_PAGE)
 /* Where the kernel keeps page tables of PDs (docs/emulation.md). */
@@ -272,6 +273,40 @@ static bool target_object(uint32_t object, struct rescind_object_view *view) {
 static const uint64_t *target_table(uint64_t physical) {
     bool table = physical >= TABLES && physical < TABLES_END && physical % MEMORY_PAGE == 0;
     return table ? (const uint64_t *)(const void *)(unicorn.machine->memory.bytes + physical) : NULL;
+}
+
+/* ---- two calls at once ---- */
+
+/* The kernel has told of the later one only. */
+static void ask_who_is_alive(void) {
+    struct control_pd report;
+    memset(unicorn.root_table, 0, sizeof unicorn.root_table);
+    for (uint32_t pd = 0; pd < PAIR_PDS; pd++) {
+        uint64_t bit = UINT64_C(1) << pd % BITS;
+        unicorn.alive[pd / BITS] &= ~bit;
+        unicorn.alive[pd / BITS] |= report_on(pd, &report) ? bit : 0;
+    }
+    check();
+}
+
+void unicorn_call_pair(struct unicorn_pair *pair) {
+    struct machine_pair both = {.store = pair->store};
+    for (uint32_t cpu = 2; cpu-- > 0;) {
+        go_to(cpu, pair->pd[cpu]);
+        both.registers[cpu][0] = CONTROL_SYSTEM_CALL;
+        memcpy(both.registers[cpu] + 1, pair->word[cpu], sizeof pair->word[cpu]);
+    }
+    machine_call_preempted(unicorn.machine, &both);
+    check();
+    for (uint32_t cpu = 0; cpu < 2; cpu++) {
+        memcpy(pair->word[cpu], both.registers[cpu] + 1, sizeof pair->word[cpu]);
+        if (!both.back[cpu])
+            pair->word[cpu][0] = RESCIND_NOWHERE;
+    }
+    pair->stores = both.stores;
+    pair->preempted = both.preempted;
+    pair->waited = both.waited;
+    ask_who_is_alive();
 }
 
 /* ---- making it ---- */

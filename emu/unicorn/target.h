@@ -15,4 +15,15 @@ void unicorn_count_blocks(uint8_t *counters, uint32_t count);
 /* The target for the kernel in a file (kernel.elf, which QEMU boots too), which is booted for that; NULL: *why. */
 const struct rescind_target *unicorn_target(const char *kernel, const char **why);
 
+/* Two system calls by live PDs, of which CPU 0 makes the first and CPU 1 the second: see machine_call_preempted. The
+ * machine was booted with two CPUs. */
+struct unicorn_pair {
+    uint32_t pd[2];
+    uint64_t word[2][ABI_WORDS]; /* as given, and as returned; RESCIND_NOWHERE of who did not live to see it */
+    uint32_t store, stores;
+    bool preempted, waited;
+};
+typedef void unicorn_call_pair_function(struct unicorn_pair *pair);
+unicorn_call_pair_function unicorn_call_pair;
+
 #endif

@@ -23,6 +23,7 @@ static const char doc[] =
     "  nested   one program detaches a dataspace made of many: leaf by leaf, or one remote revoke\n"
     "  direct   memory handed out from PHYS, or through the manager's mappings\n"
     "  destroy  a program that shares memory is destroyed\n"
+    "  unicorn  checked operations a second on kernel.elf under Unicorn, beside the host\n"
     "\n"
     "How many executions finding a seeded fault takes, by how inputs are made, is measured by scripts/bench-search.\n"
     "\n"

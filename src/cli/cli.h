@@ -80,5 +80,6 @@ int command_diff(int argc, char **argv);
 int command_soak(int argc, char **argv);
 int command_trace(int argc, char **argv);
 int command_stress(int argc, char **argv);
+int command_explore_image(int argc, char **argv);
 
 #endif

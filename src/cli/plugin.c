@@ -35,8 +35,7 @@ static bool is_ours(const char *path, const struct rescind_target *target) {
     return ours;
 }
 
-/* The address of a symbol in a library, or NULL: the user was told. */
-static void *find(const char *path, const char *name) {
+void *plugin_symbol(const char *path, const char *name) {
     void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     void *symbol = library ? dlsym(library, name) : NULL;
     if (!symbol)
@@ -47,7 +46,7 @@ static void *find(const char *path, const char *name) {
 const struct rescind_target *plugin_load(const char *name) {
     char path[PATH_MAX];
     locate(name, path);
-    void *symbol = find(path, "rescind_target");
+    void *symbol = plugin_symbol(path, "rescind_target");
     if (!symbol)
         return NULL;
     entry_point *entry;
@@ -58,7 +57,7 @@ const struct rescind_target *plugin_load(const char *name) {
 
 const struct rescind_target *plugin_load_for(const char *path, const char *kernel) {
     const char *why = "";
-    void *symbol = find(path, "rescind_target_of");
+    void *symbol = plugin_symbol(path, "rescind_target_of");
     if (!symbol)
         return NULL;
     entry_point_for *entry;

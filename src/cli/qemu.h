@@ -10,7 +10,7 @@
 #include <sys/types.h>
 
 struct qemu_options {
-    bool on; /* sequences are to be run on a machine */
+    bool on;      /* sequences are to be run on a machine */
     bool unicorn; /* they are to be run under Unicorn instead (cli/unicorn.h), with `kernel` */
     const char *machine, *cpu;
     const char *kernel; /* NULL: beside this program */

@@ -4,6 +4,7 @@
 #include "cli/unicorn.h"
 
 #include "cli/plugin.h"
+#include "unicorn/target.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -66,4 +67,15 @@ const struct cli_target *unicorn_cli_target(const struct unicorn_options *option
         exit(EXIT_BAD);
     *target = (struct cli_target){loaded, &seq_geometry_real, MAPPINGS};
     return target;
+}
+
+void unicorn_cli_call_pair(struct unicorn_pair *pair) {
+    char library[PATH_MAX];
+    built("unicorn.so", library);
+    void *symbol = plugin_symbol(library, "rescind_call_pair");
+    unicorn_call_pair_function *function;
+    if (!symbol)
+        exit(EXIT_BAD);
+    memcpy(&function, &symbol, sizeof function);
+    function(pair);
 }
