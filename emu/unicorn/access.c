@@ -3,6 +3,7 @@
 
 #include "unicorn/agent.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum { TAG_SCRATCH = 64, TAG_PROGRAMS = 512, PROGRAM_BYTES = 8, PROGRAM_STEPS = 2, MOV_EBX = 0xbb, RET = 0xc3 };
@@ -57,10 +58,14 @@ static void check_fault(struct machine *machine, const struct engine *engine, ui
                         uint8_t reached) {
     uint32_t error = ERROR_USER | (right == ABI_W ? ERROR_WRITE : 0U) | (right == ABI_X ? ERROR_FETCH : 0U);
     bool present = engine == &machine->watcher && reached & ABI_R;
-    if (engine->vector != PAGE_FAULT || engine->address >> PAGE_LOG2 != unit)
-        complain(machine, "an access ends in an exception that is not its refusal", right);
-    else if (engine->error != (error | ERROR_PRESENT) && (present || engine->error != error))
-        complain(machine, "a page fault has an error code that the access cannot have", right);
+    char text[MACHINE_LINE];
+    if (engine->vector != PAGE_FAULT || engine->address >> PAGE_LOG2 != unit) {
+        snprintf(text, sizeof text, "exception %u, which is not the refusal of the access", engine->vector);
+        complain(machine, text, right);
+    } else if (engine->error != (error | ERROR_PRESENT) && (present || engine->error != error)) {
+        snprintf(text, sizeof text, "page fault with error code 0x%x, which the access cannot have", engine->error);
+        complain(machine, text, right);
+    }
 }
 
 /* The instructions that make the accesses asked for, from the first of them on. */

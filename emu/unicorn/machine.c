@@ -377,7 +377,7 @@ static void on_store(uc_engine *uc, uc_mem_type type, uint64_t address, int byte
     (void)type;
     (void)bytes;
     (void)value;
-    if (!pair || pair->stack - address <= STACK_BYTES || ++pair->stores != pair->store)
+    if (!pair || pair->done || pair->stack - address <= STACK_BYTES || ++pair->stores != pair->store)
         return;
     pair->preempted = true;
     begin_other(machine);
@@ -420,10 +420,11 @@ bool machine_call_preempted(struct machine *machine, struct machine_pair *pair) 
         watch_stores(machine);
     pair->stack = physical_stack(machine, &cpu->engine);
     pair->stores = 0;
-    pair->preempted = pair->waited = pair->back[0] = pair->back[1] = false;
+    pair->done = pair->preempted = pair->waited = pair->back[0] = pair->back[1] = false;
     uint64_t returns = begin_call(machine, cpu, pair->registers[0]);
     machine->pair = pair;
     bool good = run(machine, cpu, cpu->system_call_entry);
+    pair->done = true;
     pair->back[0] = end_call(machine, cpu, returns, pair->registers[0]);
     if (good)
         end_other(machine);

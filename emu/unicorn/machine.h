@@ -52,6 +52,7 @@ struct machine_pair {
     uint32_t stores;                          /* afterwards: how many CPU 0 made */
     bool preempted, waited;                   /* afterwards: CPU 1 began in between, and had to wait */
     bool back[2];                             /* see machine_call */
+    bool done;                                /* CPU 0's call is */
     uint64_t stack, returns;                  /* meanwhile: where CPU 0's stack ends, and CPU 1 goes back to */
 };
 

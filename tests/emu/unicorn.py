@@ -106,6 +106,21 @@ def try_commands(rescind, programs, work):
     check("trace", trace.returncode == AGREE and json.loads(trace.stdout.splitlines()[0])["target"] == "unicorn", trace.stdout[:2000])
 
 
+def try_preemption(rescind, programs):
+    """Each store of a system call: the other CPU's waits, and what comes of both is what one of the orders comes to."""
+    sequence = "tests/emu/two_calls.rsq"
+    sound = run(rescind, "explore-image", "--on=unicorn", "--call=1", sequence)
+    counts = re.search(r"^calls 1 and 2: (\d+) stores, (\d+) times done in between, (\d+) times blocked; the order matters$",
+                       sound.stdout, re.MULTILINE)
+    check("preempted at each store: " + sound.stdout.strip(), sound.returncode == AGREE and counts and
+          int(counts[1]) == int(counts[2]) + int(counts[3]) > 50 and int(counts[3]) > 0, sound.stdout)
+    for patch in sorted(FAULTS.glob("*.patch")):
+        header = header_of(patch)
+        if "preempted" in header:
+            found = run(rescind, "explore-image", "--on=unicorn", f"--kernel={programs / patch.stem}.elf", header["preempted"])
+            check(f"{patch.stem}: {found.stdout.strip()}", found.returncode == FINDING, found.stdout)
+
+
 def try_refusals(rescind, programs, work):
     nothing = run(rescind, "run", "--on=unicorn", f"--kernel={work / 'nothing'}", SEVERAL_CPUS)
     check("a kernel that is not there", nothing.returncode == BAD and "cannot be read" in nothing.stdout, nothing.stdout)
@@ -126,6 +141,7 @@ def main():
         if "--no-faults" not in sys.argv[3:]:
             try_faults(rescind, programs)
             try_commands(rescind, programs, work)
+            try_preemption(rescind, programs)
         try_refusals(rescind, programs, work)
     return 1 if bad else 0
 
