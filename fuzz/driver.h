@@ -1,6 +1,6 @@
 /*
- * What a fuzz target that runs sequences says of itself, to driver.c, which runs them, and to AFL++'s mutator, which has
- * no kernel.
+ * What a fuzz target that runs sequences says of itself, to driver.c, which runs them, and to AFL++'s mutator, which
+ * has no kernel.
  */
 #ifndef RESCIND_FUZZ_DRIVER_H
 #define RESCIND_FUZZ_DRIVER_H

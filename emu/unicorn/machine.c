@@ -215,6 +215,9 @@ static void note_exception(struct machine *machine, const struct engine *engine)
 
 static bool let_others_run(struct machine *machine, const struct machine_cpu *but);
 
+/* A CPU that is going is not asked to go, so this is at most as deep as there are CPUs. */
+// NOLINTBEGIN(misc-no-recursion)
+
 /* Lets a CPU go on until it is at rest or waits for an interrupt; where it waits for others, they take theirs. */
 static void go(struct machine *machine, struct machine_cpu *cpu, uint64_t address) {
     cpu->known = cpu->halted = false;
@@ -271,6 +274,8 @@ static bool let_others_run(struct machine *machine, const struct machine_cpu *bu
     }
     return any || but->pending;
 }
+
+// NOLINTEND(misc-no-recursion)
 
 /* After the kernel may have changed what a CPU runs. */
 static void note_way(struct machine_cpu *cpu) {

@@ -54,7 +54,8 @@ static error_t parse(int key, char *argument, struct argp_state *state) {
 
 static const struct argp_child children[] = {{&unicorn_options_parser, 0, NULL, 0}, {0}};
 
-static const struct argp parser = {options,
+static const struct argp parser = {
+    options,
     parse,
     "FILE",
     "Preempts each system call of a sequence before each of its stores, by the next one on another "

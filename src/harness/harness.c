@@ -151,10 +151,8 @@ static void body_call(void *argument) {
 /* A part of a run is entered as a whole: to be ready for a stop costs as much as some operations do. */
 bool harness_enter_target(struct harness *harness, void (*body)(void *argument), void *argument) {
     static const enum flaw flaw_of[] = {
-        [RESCIND_STOP_ASSERT] = FLAW_ASSERT,
-        [RESCIND_STOP_STEPS] = FLAW_STEPS,
-        [RESCIND_STOP_MEMORY] = FLAW_MEMORY,
-        [RESCIND_STOP_WALK] = FLAW_FREED_EARLY,
+        [RESCIND_STOP_ASSERT] = FLAW_ASSERT,   [RESCIND_STOP_STEPS] = FLAW_STEPS,
+        [RESCIND_STOP_MEMORY] = FLAW_MEMORY,   [RESCIND_STOP_WALK] = FLAW_FREED_EARLY,
         [RESCIND_STOP_MACHINE] = FLAW_MACHINE,
     };
     enum rescind_stop why = RESCIND_STOP_ASSERT;
