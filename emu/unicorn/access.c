@@ -43,7 +43,8 @@ static void tag(struct access_tags *tags, struct memory *memory, uint64_t frame)
 struct attempt {
     uint64_t read;     /* what was read at the start of the page */
     uint32_t returned; /* by the program in it */
-    uint32_t scratch;  /* where something was stored */
+    uint32_t scratch;  /* where in the page something is stored, */
+    uint32_t program;  /* and executed */
     uint8_t reached;
     bool astray; /* what was executed is no program of ours */
 };
@@ -92,15 +93,12 @@ static void set_registers(struct engine *engine, const struct access_tags *tags,
     engine_set(engine, UC_X86_REG_RSP, CONTROL_STACK_TOP(engine->index));
 }
 
-/* Which of several accesses was refused. */
-static uint8_t refused(const struct engine *engine, uint8_t tried) {
-    uint64_t rip = engine_get(engine, UC_X86_REG_RIP);
-    if (rip == AGENT_AT(AGENT_ACCESS) || rip == AGENT_AT(AGENT_READ) || rip == AGENT_AT(AGENT_READ_WRITE) ||
-        rip == AGENT_AT(AGENT_READ_EXECUTE))
-        return ABI_R;
-    if (rip == AGENT_AT(AGENT_ACCESS_WRITE) || rip == AGENT_AT(AGENT_WRITE))
-        return ABI_W;
-    return tried & ABI_X ? ABI_X : 0;
+/* Which of several accesses was refused: each has an address of its own. RIP would not do, since Unicorn does not know
+ * it any more when it has thrown away all code that it had translated. */
+static uint8_t refused(const struct engine *engine, uint8_t tried, uint32_t scratch, uint32_t program) {
+    uint64_t offset = engine->address % MEMORY_PAGE;
+    uint8_t right = offset == 0 ? ABI_R : offset == scratch ? ABI_W : offset == program ? ABI_X : 0;
+    return right & tried;
 }
 
 static void note_reached(const struct engine *engine, struct attempt *attempt, uint8_t reached) {
@@ -121,7 +119,7 @@ static uint8_t try_some(struct machine *machine, struct engine *engine, uint64_t
         note_reached(engine, attempt, left);
         return 0;
     }
-    uint8_t right = end == ENGINE_FAULTED ? refused(engine, left) : 0;
+    uint8_t right = end == ENGINE_FAULTED ? refused(engine, left, attempt->scratch, attempt->program) : 0;
     uint8_t before = left & (uint8_t)(right - 1); /* rights are tried in the order of their numbers */
     if (!right) {
         complain(machine, "an access does not come to an end", left);
@@ -165,10 +163,11 @@ void access_memory(struct machine *machine, struct access_tags *tags, struct eng
     struct attempt attempt = {.scratch = TAG_SCRATCH + (uint32_t)(++tags->nonce % SCRATCHES * sizeof(uint32_t))};
     if (known)
         tag(tags, &machine->memory, probe->resource);
-    uint32_t program = place_of_program(machine, tags, engine, probe);
+    attempt.program = place_of_program(machine, tags, engine, probe);
     while (left && !machine->stop.stopped) {
         engine->steps = known ? PROGRAM_STEPS : 0;
-        set_registers(engine, tags, probe->unit << PAGE_LOG2, attempt.scratch, program);
+        engine->strange += left & ABI_X ? 1 : 0;
+        set_registers(engine, tags, probe->unit << PAGE_LOG2, attempt.scratch, attempt.program);
         left = try_some(machine, engine, probe->unit, left, &attempt);
     }
     probe->reached = attempt.reached;

@@ -4,7 +4,7 @@
 #include <string.h>
 
 /* A CPU that has no-execute, SMEP, SMAP and leaves of 1 GiB; Unicorn emulates no more of it than it can. */
-enum { MODEL = UC_CPU_X86_SKYLAKE_SERVER, CODE_BYTES = 64 << 20 };
+enum { MODEL = UC_CPU_X86_SKYLAKE_SERVER, CODE_BYTES = 64 << 20, STRANGE_MAX = 1 << 12 };
 #define APIC_PHYSICAL UINT64_C(0xfee00000)
 
 static void end(struct engine *engine, enum engine_end how) {
@@ -186,6 +186,10 @@ static void read_error(struct engine *engine) {
 }
 
 enum engine_end engine_run(struct engine *engine, uint64_t address) {
+    if (engine->strange > STRANGE_MAX) {
+        uc_ctl_flush_tb(engine->uc);
+        engine->strange = 0;
+    }
     engine->end = ENGINE_HALTED; /* unless something says otherwise */
     engine->why = uc_emu_start(engine->uc, address, 0, 0, 0);
     if (engine->why != UC_ERR_OK)

@@ -39,6 +39,7 @@ struct engine {
     enum engine_end end;
     bool passing;     /* see engine_pass_at */
     uint32_t steps;   /* see engine_count_below */
+    uint32_t strange; /* pieces of code that were executed and may never be again: see engine_run */
     uint8_t *counter; /* see engine_count_blocks */
     uint32_t counters, block;
     uint64_t at;      /* place of rest */
@@ -72,7 +73,8 @@ void engine_count_below(struct engine *engine, uint64_t address);
  */
 void engine_count_blocks(struct engine *engine, uint64_t address, uint8_t *counter, uint32_t count);
 
-/* Goes on from `address` until something of enum engine_end happens. */
+/* Goes on from `address` until something of enum engine_end happens. Translated code is thrown away when `strange` says
+ * that there may be much of it: Unicorn can crash when it has to do so itself. */
 enum engine_end engine_run(struct engine *engine, uint64_t address);
 
 uint64_t engine_get(const struct engine *engine, int reg);
