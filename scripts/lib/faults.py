@@ -373,11 +373,11 @@ def judge_under_unicorn(tree, sequence):
 def generate_under_unicorn(tree):
     """The first finding among generated sequences, with one CPU and then with several."""
     kernel, rescind = machine_kernel(tree), builds.directory("release") / "rescind"
-    for cpus in (1, 2):
+    for cpus, geometry in ((1, "small"), (2, "small"), (1, "real")):
         with tempfile.TemporaryDirectory() as work:
-            subprocess.run([rescind, "gen", "--seed=1", f"--count={GENERATED}", "--ops=40", f"--cpus={cpus}", "-o", f"{work}/all"],
-                           check=True, stdout=subprocess.DEVNULL)
-            done = subprocess.run([rescind, "run", "--on=unicorn", kernel, "--timeout=60", f"{work}/all"],
+            subprocess.run([rescind, "gen", "--seed=1", f"--count={GENERATED}", "--ops=40", f"--cpus={cpus}",
+                            f"--geometry={geometry}", "-o", work], check=True, stdout=subprocess.DEVNULL)
+            done = subprocess.run([rescind, "run", "--on=unicorn", kernel, "--timeout=60", work],
                                   stdout=subprocess.PIPE, text=True, errors="replace")
         found = re.search(r"^FINDING \S+ (.*)$", done.stdout, re.MULTILINE)
         if found:
