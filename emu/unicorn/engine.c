@@ -4,7 +4,7 @@
 #include <string.h>
 
 /* A CPU that has no-execute, SMEP, SMAP and leaves of 1 GiB; Unicorn emulates no more of it than it can. */
-enum { MODEL = UC_CPU_X86_SKYLAKE_SERVER, CODE_BYTES = 64 << 20, STRANGE_MAX = 1 << 12 };
+enum { MODEL = UC_CPU_X86_SKYLAKE_SERVER, CODE_BYTES = 64 << 20, STRANGE_MAX = 1 << 15 };
 #define APIC_PHYSICAL UINT64_C(0xfee00000)
 
 static void end(struct engine *engine, enum engine_end how) {
