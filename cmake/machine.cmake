@@ -16,6 +16,8 @@ endfunction()
 function(rescind_machine_link name)
     set(script "${PROJECT_SOURCE_DIR}/emu/boot/kernel.ld")
     set_target_properties(${name}.elf PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/emu" LINK_DEPENDS "${script}")
+    # Not what programs that run here are linked with.
+    set_target_properties(${name}.elf PROPERTIES LINK_OPTIONS "")
     target_link_options(${name}.elf PRIVATE ${machine_link_options} -Wl,-T,${script})
 endfunction()
 
@@ -30,10 +32,19 @@ function(rescind_machine_kernel name directory)
     rescind_machine_link(${name})
 endfunction()
 
-# rescind_machine_fault(<name> <patch>): the kernel `kernel` with a patch to src/kernel/arch/x86_64/*.c.
+# rescind_machine_fault(<name> <patch>): the kernel `kernel` with a patch to src/kernel/arch/x86_64. What is not there is taken
+# as it is compiled already, unless the patch is to a header.
 function(rescind_machine_fault name patch)
-    rescind_patched_tree(sources "${name}" "${patch}" "^arch/x86_64/[^/]*\\.[cS]$")
-    add_executable(${name}.elf ${sources} $<TARGET_OBJECTS:kernel_common>)
+    file(STRINGS "${patch}" headers REGEX "^\\+\\+\\+ .*\\.h$")
+    if(headers)
+        set(pattern "^(arch/x86_64/)?[^/]*\\.[cS]$")
+        file(GLOB others CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/emu/boot/*.[cS]")
+    else()
+        set(pattern "^arch/x86_64/[^/]*\\.[cS]$")
+        set(others $<TARGET_OBJECTS:kernel_common>)
+    endif()
+    rescind_patched_tree(sources "${name}" "${patch}" "${pattern}")
+    add_executable(${name}.elf ${sources} ${others})
     rescind_machine_options(${name}.elf "${CMAKE_CURRENT_BINARY_DIR}/${name}.dir/tree/src/kernel")
     rescind_machine_link(${name})
 endfunction()

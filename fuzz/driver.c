@@ -32,8 +32,6 @@ enum inputs {
     INPUTS_KINDS,
 };
 
-extern const struct rescind_target FUZZ_KERNEL;
-
 static struct {
     enum inputs inputs;
     struct host_enter host;
@@ -78,7 +76,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv) {
     (void)argv;
     driver.inputs = chosen_inputs(getenv("RESCIND_MUTATOR"));
     driver.counters = session_start();
-    driver.harness = host_harness_new(&driver.host, &FUZZ_KERNEL, fuzz_target.mappings, &oracle_policy_exact);
+    driver.harness = host_harness_new(&driver.host, fuzz_kernel(), fuzz_target.mappings, &oracle_policy_exact);
     if (!driver.harness) {
         fprintf(stderr, "rescind: the target cannot be used\n");
         exit(2);

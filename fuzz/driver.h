@@ -1,11 +1,11 @@
 /*
- * What a fuzz target that runs sequences says of itself, to driver.c, which runs them on the kernel that the build
- * names (FUZZ_KERNEL), and to AFL++'s mutator, which has no kernel.
+ * What a fuzz target that runs sequences says of itself, to driver.c, which runs them, and to AFL++'s mutator, which
+ * has no kernel.
  */
 #ifndef RESCIND_FUZZ_DRIVER_H
 #define RESCIND_FUZZ_DRIVER_H
 
-#include "abi/abi.h"
+#include "abi/target.h"
 #include "seq/seq.h"
 
 /* Each target defines `fuzz_target`. */
@@ -16,5 +16,8 @@ struct fuzz_target {
 };
 
 extern const struct fuzz_target fuzz_target;
+
+/* What they are run on: linked.c, or the target's own. Called once; ends the process if there is none. */
+const struct rescind_target *fuzz_kernel(void);
 
 #endif

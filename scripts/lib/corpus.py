@@ -45,7 +45,8 @@ def parse_arguments():
     if missing := [str(directory) for directory in arguments.directory if not directory.is_dir()]:
         parser.error(f"no such directory: {', '.join(missing)}")
     arguments.directory = arguments.directory or [directory for directory in inputs.KEPT if directory.is_dir()]
-    arguments.target = [target for target in engine.TARGETS if target in (arguments.target or engine.TARGETS)]
+    arguments.target = [target for target in engine.TARGETS if target in (arguments.target or engine.TARGETS)
+                        and not engine.TARGETS[target].optional]
     return arguments
 
 

@@ -38,6 +38,7 @@ class Target:
     geometry: str = None  # that its inputs are packed in; None: they are no sequences
     cpus: int = 1
     explores: str = "kernel"
+    optional: bool = False  # built only with libFuzzer, and where what it needs is installed
 
 
 TARGETS = {
@@ -53,6 +54,7 @@ TARGETS = {
     "registers": Target(1),
     "page_tables": Target(1),
     "text": Target(1, explores="sequences"),
+    "unicorn": Target(2, "small", cpus=2, explores="image", optional=True),
 }
 
 

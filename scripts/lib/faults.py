@@ -5,8 +5,9 @@ With --replay nothing is searched for: the sequence stored beside each fault mus
 signature it names, at the same operation whether the log or everything is compared, agree on the real one, and be such
 that no operation can be left out and no argument be simpler.
 With --replay --compare=probe they are judged by accesses and lookups alone, as a kernel is that tells nothing of its
-inside, and with --replay --on=qemu on the booted kernel, which is stressed where the sequence does not show; which of
-them still do is printed, and that the real kernel agrees is checked.
+inside, with --replay --on=qemu on the booted kernel, which is stressed where the sequence does not show, and with --replay
+--on=unicorn on its image under Unicorn, where generated sequences are run then; which of them still do is printed, and that
+the real kernel agrees is checked.
 
 Exit status: 0 all killed (--control: all silent), 1 not so, 2 usage error or a failed build.
 """
@@ -34,6 +35,7 @@ KERNEL = Path("src/kernel")
 SHRINK_SECONDS = 120
 SINGLE_CHANGES = 500  # candidates: more than there are single changes of a stored sequence, which are tried first
 KILLS = builds.ROOT / "work" / "faults" / "kills.jsonl"
+GENERATED = 400  # sequences, for each number of CPUs
 STRESS = ((1, 12000), (2, 6000))  # CPUs and operations
 
 
@@ -52,7 +54,8 @@ def parse_arguments():
     parser.add_argument("--store", action="store_true", help="keep each shrunk sequence as faults/<id>.rsq")
     parser.add_argument("--replay", action="store_true", help="run the stored sequences instead of searching")
     parser.add_argument("--compare", choices=["probe"], help="with --replay: judge by accesses and lookups alone")
-    parser.add_argument("--on", choices=["qemu"], help="with --replay: on the booted kernel, by accesses and lookups")
+    parser.add_argument("--on", choices=["qemu", "unicorn"],
+                        help="with --replay: on the booted kernel, by accesses and lookups")
     parser.add_argument("id", nargs="*", metavar="ID", help="fault (default: all)")
     arguments = parser.parse_args()
     if arguments.seconds < 1 or arguments.jobs < 1 or (arguments.pick or 1) < 1:
@@ -100,7 +103,8 @@ def commit_number():
 
 def choose(arguments, parser):
     if arguments.control:
-        return [Fault(f"control-{target}", target) for target, kind in engine.TARGETS.items() if kind.geometry]
+        return [Fault(f"control-{target}", target) for target, kind in engine.TARGETS.items()
+                if kind.geometry and not kind.optional]
     faults = [read_fault(path) for path in sorted(FAULTS.glob("*.patch"))]
     if unknown := set(arguments.id) - {fault.id for fault in faults}:
         parser.error(f"no such fault: {', '.join(sorted(unknown))}")
@@ -377,12 +381,37 @@ def stress_on_machine(tree):
     return None
 
 
+def judge_under_unicorn(tree, sequence):
+    """The same kernel on CPUs that Unicorn emulates."""
+    return engine.failure_of(builds.directory("release") / "rescind", sequence, "probe", timeout=60,
+                             options=["--on=unicorn", machine_kernel(tree)])[0]
+
+
+def generate_under_unicorn(tree):
+    """The first finding among generated sequences, with one CPU and then with several."""
+    kernel, rescind = machine_kernel(tree), builds.directory("release") / "rescind"
+    for cpus, geometry in ((1, "small"), (2, "small"), (1, "real")):
+        with tempfile.TemporaryDirectory() as work:
+            subprocess.run([rescind, "gen", "--seed=1", f"--count={GENERATED}", "--ops=40", f"--cpus={cpus}",
+                            f"--geometry={geometry}", "-o", work], check=True, stdout=subprocess.DEVNULL)
+            done = subprocess.run([rescind, "run", "--on=unicorn", kernel, "--timeout=60", work],
+                                  stdout=subprocess.PIPE, text=True, errors="replace")
+        found = re.search(r"^FINDING \S+ (.*)$", done.stdout, re.MULTILINE)
+        if found:
+            return found[1]
+    return None
+
+
+# How the stored sequences are judged elsewhere, and what is tried where they show nothing.
+ELSEWHERE = {"qemu": (judge_on_machine, stress_on_machine), "unicorn": (judge_under_unicorn, generate_under_unicorn),
+             None: (judge_by_probes, None)}
+
+
 def replay_elsewhere(arguments):
     """How much of what the stored sequences show is left when a target tells nothing of its inside."""
-    on_machine = arguments.on == "qemu"
-    judge = judge_on_machine if on_machine else judge_by_probes
-    if on_machine:
-        builds.make("release", "rescind", "roottask")
+    judge, stress = ELSEWHERE[arguments.on]
+    if arguments.on:
+        builds.make("release", *(["rescind", "roottask"] if arguments.on == "qemu" else ["rescind", "unicorn_plugin"]))
     tree = Tree("release", "elsewhere")
     ways = {"replay": 0, "stress": 0, "-": 0}
     print(f"{'fault':34} {'by':7} signature")
@@ -390,15 +419,15 @@ def replay_elsewhere(arguments):
         if not fault.stored.exists() or not tree.lay(fault):
             raise builds.BuildFailed(f"{fault.id}: no stored sequence, or the patch does not apply\n")
         way, signature = "replay", judge(tree, fault.stored)
-        if not signature and on_machine:
-            way, signature = "stress", stress_on_machine(tree)
+        if not signature and stress:
+            way, signature = "stress", stress(tree)
         way = way if signature else "-"
         ways[way] += 1
         print(f"{fault.id:34} {way:7} {signature or ''}".rstrip(), flush=True)
     tree.lay(Fault("the real kernel", "small"))
     wrong = [fault.id for fault in arguments.faults if judge(tree, fault.stored)]
     print(f"of {len(arguments.faults)}: {ways['replay']} by their sequences"
-          + (f", {ways['stress']} more by stress" if on_machine else "") + f", {ways['-']} not at all")
+          + (f", {ways['stress']} more by stress" if stress else "") + f", {ways['-']} not at all")
     if wrong:
         print(f"FAILED  the real kernel fails too: {' '.join(wrong)}")
     return 1 if wrong else 0

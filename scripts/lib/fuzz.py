@@ -94,6 +94,18 @@ def make_binaries(arguments, engines):
     return {name: builds.directory(presets[name]) for name in engines}
 
 
+def drop_missing(arguments, binaries):
+    """Leaves out targets that were not built, if they need not be; if nothing is left, ends."""
+    there = binaries.get("libfuzzer")
+    missing = [target for target in arguments.target if engine.TARGETS[target].optional
+               and not (there and (there / "fuzz" / target).exists())]
+    if missing:
+        print(f"left out: {', '.join(missing)}, which libFuzzer runs where there is Unicorn 2.1 (scripts/install-packages)")
+    arguments.target = [target for target in arguments.target if target not in missing]
+    if not arguments.target:
+        sys.exit(2)
+
+
 def build_id(rescind):
     done = subprocess.run([rescind, "--version"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=True)
     return done.stdout.decode(errors="replace").split("\n")[0].removeprefix("rescind ")
@@ -178,6 +190,7 @@ def main():
     arguments = parse_arguments()
     state = campaign.Campaign(arguments.campaign)
     binaries = make_binaries(arguments, choose_engines(arguments))
+    drop_missing(arguments, binaries)
     rescind = (arguments.binaries or binaries.get("libfuzzer", builds.directory("release"))).resolve() / "rescind"
     shown = status.Status(state.directory)
     session = runner.Runner(arguments, state, findings.Shelf(arguments.findings.resolve()), shown, binaries, rescind,

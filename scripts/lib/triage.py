@@ -283,6 +283,12 @@ def on_machine(build):
     return [build / "rescind", "run", "--on=qemu"]
 
 
+def under_unicorn(build):
+    if not all((build / "emu" / name).exists() for name in ("kernel.elf", "unicorn.so")):
+        return "not built: scripts/install-packages, then the release build"
+    return [build / "rescind", "run", "--on=unicorn"]
+
+
 def targets(arguments):
     """Every way to replay a sequence: name -> command, or why there is none."""
     rescind = arguments.build / "rescind"
@@ -291,7 +297,7 @@ def targets(arguments):
         sanitized = [arguments.sanitized / "rescind", "run", "--compare=full"]
     return {"host": [rescind, "run"], "host, everything compared": [rescind, "run", "--compare=full"],
             "host, by probes": [rescind, "run", "--compare=probe"], "host, ASan+UBSan": sanitized,
-            "QEMU": on_machine(arguments.build)}
+            "Unicorn": under_unicorn(arguments.build), "QEMU": on_machine(arguments.build)}
 
 
 def replay(command, sequence):

@@ -12,7 +12,7 @@ static const struct entry {
     int (*run)(int argc, char **argv);
 } entries[] = {
     {"harness", bench_harness}, {"rom", bench_rom},         {"nested", bench_nested},   {"direct", bench_direct},
-    {"destroy", bench_destroy}, {"explore", bench_explore}, {"stretch", bench_stretch},
+    {"destroy", bench_destroy}, {"explore", bench_explore}, {"stretch", bench_stretch}, {"unicorn", bench_unicorn},
 };
 
 static const char doc[] =
@@ -25,6 +25,7 @@ static const char doc[] =
     "  destroy  a program that shares memory is destroyed\n"
     "  explore  schedules a second\n"
     "  stretch  the longest way between two preemption points of a revoke\n"
+    "  unicorn  checked operations a second on kernel.elf under Unicorn, beside the host\n"
     "\n"
     "How many executions finding a seeded fault takes, by how inputs are made, is measured by scripts/bench-search.\n"
     "\n"

@@ -18,10 +18,13 @@ static const struct subcommand {
     const char *name;
     int (*run)(int argc, char **argv);
 } subcommands[] = {
-    {"run", command_run},       {"gen", command_gen},       {"show", command_show},   {"pack", command_pack},
-    {"shrink", command_shrink}, {"bench", command_bench},   {"laws", command_laws},   {"diff", command_diff},
-    {"soak", command_soak},     {"stress", command_stress}, {"trace", command_trace}, {"explore", command_explore},
-    {"cause", command_cause},
+    {"run", command_run},       {"gen", command_gen},
+    {"show", command_show},     {"pack", command_pack},
+    {"shrink", command_shrink}, {"bench", command_bench},
+    {"laws", command_laws},     {"diff", command_diff},
+    {"soak", command_soak},     {"stress", command_stress},
+    {"trace", command_trace},   {"explore", command_explore},
+    {"cause", command_cause},   {"explore-image", command_explore_image},
 };
 
 static const char top_doc[] = "Checks the revocation of a capability microkernel against a model of it.\v"
@@ -39,6 +42,7 @@ static const char top_doc[] = "Checks the revocation of a capability microkernel
                               "  soak    run one system for a long time\n"
                               "  trace   print the state after each operation of a sequence\n"
                               "  stress  stress a booted kernel on a virtual machine\n"
+                              "  explore-image  preempt the kernel's machine code at each of its stores\n"
                               "\n"
                               "Exit status: 0 all agree, 1 a finding, 2 bad input or usage.";
 

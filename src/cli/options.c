@@ -51,8 +51,6 @@ static error_t parse(int key, char *argument, struct argp_state *state) {
 
 const struct argp run_options_parser = {list, parse, NULL, NULL, NULL, NULL, NULL};
 
-const struct argp_child run_options_child[] = {{&run_options_parser, 0, NULL, 0}, {0}};
-
 const struct raw_form *raw_form(const struct run_options *options, struct raw_form *form) {
     const struct cli_target *target = options->target ? options->target : &cli_targets[0];
     *form = (struct raw_form){target->geometry, options->cpus};

@@ -20,7 +20,6 @@ struct run_options {
 /* A child parser (argp.h). The parent's, at ARGP_KEY_INIT, sets its child input to a struct run_options, which this
  * fills with defaults first. */
 extern const struct argp run_options_parser;
-extern const struct argp_child run_options_child[];
 
 /* The form of a file's bare operations, or NULL: the file says. */
 const struct raw_form *raw_form(const struct run_options *options, struct raw_form *form);

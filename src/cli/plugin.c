@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 typedef const struct rescind_target *entry_point(void);
+typedef const struct rescind_target *entry_point_for(const char *kernel, const char **why);
 
 /* A path with a slash in it, or dlopen would search the system's directories. */
 static void locate(const char *name, char path[PATH_MAX]) {
@@ -27,21 +28,42 @@ static void locate(const char *name, char path[PATH_MAX]) {
         snprintf(path, PATH_MAX, "%.*s/%s.so", (int)(slash - program), program, name);
 }
 
+static bool is_ours(const char *path, const struct rescind_target *target) {
+    bool ours = target->version == RESCIND_TARGET_VERSION && target->size == sizeof *target;
+    if (!ours)
+        complain("%s: made for target interface %u, this is %u", path, target->version, RESCIND_TARGET_VERSION);
+    return ours;
+}
+
+void *plugin_symbol(const char *path, const char *name) {
+    void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    void *symbol = library ? dlsym(library, name) : NULL;
+    if (!symbol)
+        complain("%s", dlerror());
+    return symbol;
+}
+
 const struct rescind_target *plugin_load(const char *name) {
     char path[PATH_MAX];
     locate(name, path);
-    void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-    void *symbol = library ? dlsym(library, "rescind_target") : NULL;
-    if (!symbol) {
-        complain("%s", dlerror());
+    void *symbol = plugin_symbol(path, "rescind_target");
+    if (!symbol)
         return NULL;
-    }
     entry_point *entry;
     memcpy(&entry, &symbol, sizeof entry);
     const struct rescind_target *target = entry();
-    if (target->version != RESCIND_TARGET_VERSION || target->size != sizeof *target) {
-        complain("%s: made for target interface %u, this is %u", path, target->version, RESCIND_TARGET_VERSION);
+    return is_ours(path, target) ? target : NULL;
+}
+
+const struct rescind_target *plugin_load_for(const char *path, const char *kernel) {
+    const char *why = "";
+    void *symbol = plugin_symbol(path, "rescind_target_of");
+    if (!symbol)
         return NULL;
-    }
-    return target;
+    entry_point_for *entry;
+    memcpy(&entry, &symbol, sizeof entry);
+    const struct rescind_target *target = entry(kernel, &why);
+    if (!target)
+        complain("%s: %s", kernel, why);
+    return target && is_ours(path, target) ? target : NULL;
 }

@@ -10,4 +10,10 @@
  * with neither a slash nor a dot in it, that of <name>.so in the directory of this program. */
 const struct rescind_target *plugin_load(const char *name);
 
+/* The kernel in a file, as the shared library at `path` runs it, by its `rescind_target_of`; or NULL likewise. */
+const struct rescind_target *plugin_load_for(const char *path, const char *kernel);
+
+/* The address of a symbol in a shared library that is loaded, or NULL: the user was told. */
+void *plugin_symbol(const char *path, const char *name);
+
 #endif

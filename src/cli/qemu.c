@@ -35,8 +35,10 @@ static const char program[] = "qemu-system-x86_64", package[] = "qemu-system-x86
 /* ---- options ---- */
 
 static const struct argp_option list[] = {
-    {"on", OPTION_ON, "host|qemu", 0,
-     "Where sequences run: the kernel here, or kernel.elf on a machine (default: host)", 0},
+    {"on", OPTION_ON, "host|qemu|unicorn", 0,
+     "Where sequences run: the kernel here, or kernel.elf on a machine, or on CPUs that Unicorn emulates (default: "
+     "host)",
+     0},
     {"machine", OPTION_MACHINE, "q35|pc", 0, "QEMU's machine (default: q35)", 0},
     {"cpu", OPTION_CPU, "MODEL", 0, "QEMU's processor, such as max or qemu64 (default: max)", 0},
     {"kernel", OPTION_KERNEL, "FILE", 0, "The kernel to boot (default: emu/kernel.elf beside this program)", 0},
@@ -56,9 +58,10 @@ static error_t parse(int key, char *argument, struct argp_state *state) {
         *options = (struct qemu_options){.machine = "q35", .cpu = "max", .timeout = TIMEOUT_DEFAULT};
         return 0;
     case OPTION_ON:
-        if (strcmp(argument, "host") != 0 && strcmp(argument, "qemu") != 0)
-            argp_error(state, "--on: expected host or qemu, found '%s'", argument);
         options->on = strcmp(argument, "qemu") == 0;
+        options->unicorn = strcmp(argument, "unicorn") == 0;
+        if (!options->on && !options->unicorn && strcmp(argument, "host") != 0)
+            argp_error(state, "--on: expected host, qemu or unicorn, found '%s'", argument);
         return 0;
     case OPTION_MACHINE:
         options->machine = argument;

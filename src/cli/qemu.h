@@ -10,7 +10,8 @@
 #include <sys/types.h>
 
 struct qemu_options {
-    bool on; /* sequences are to be run on a machine */
+    bool on;      /* sequences are to be run on a machine */
+    bool unicorn; /* they are to be run under Unicorn instead (cli/unicorn.h), with `kernel` */
     const char *machine, *cpu;
     const char *kernel; /* NULL: beside this program */
     const char *blocks; /* file for the blocks of the kernel that ran, or "none"; NULL: <kernel>.blocks */

@@ -5,6 +5,7 @@
 #include "cli/options.h"
 #include "cli/progress.h"
 #include "cli/qemu_replay.h"
+#include "cli/unicorn.h"
 #include "cli/worker.h"
 
 #include <stdio.h>
@@ -105,7 +106,10 @@ static void print_again(const struct arguments *arguments, const struct run_job 
     unsigned long long seed = (unsigned long long)arguments->run.seed;
     if (job->runs)
         printf("showed in %u of %u further runs\n", job->shown, job->runs);
-    if (arguments->qemu.on)
+    if (arguments->qemu.unicorn)
+        printf("run again: rescind run --on=unicorn%s%s --seed=%llu%s %s\n", arguments->qemu.kernel ? " --kernel=" : "",
+               arguments->qemu.kernel ? arguments->qemu.kernel : "", seed, raw, job->path);
+    else if (arguments->qemu.on)
         qemu_print_again(&arguments->qemu, arguments->run.seed, job->path);
     else
         printf("run again: rescind run --compare=%s --target=%s --seed=%llu%s %s\n", compare, job->seq.geometry->name,
@@ -225,7 +229,8 @@ static void run_here(const struct arguments *arguments, const struct file_list *
         progress_set(progress, "%zu of %zu files, %zu findings", i, list->count, totals->findings);
         load(arguments, list->path[i], job);
         if (!job->bad) {
-            struct worker_job work = {cli_target_of(&job->seq), arguments->run.compare, arguments->run.seed,
+            const struct cli_target *target = arguments->run.target ? arguments->run.target : cli_target_of(&job->seq);
+            struct worker_job work = {target, arguments->run.compare, arguments->run.seed,
                                       arguments->json ? RECORD_RUN : RECORD_NOTHING};
             worker_run(worker, &job->seq, &work, &job->answer);
         }
@@ -270,6 +275,9 @@ int command_run(int argc, char **argv) {
     argp_parse(&parser, argc, argv, 0, NULL, &arguments);
     if (arguments.run.timeout_given)
         arguments.qemu.timeout = arguments.run.timeout;
+    const struct unicorn_options unicorn = {arguments.qemu.unicorn, arguments.qemu.kernel};
+    if (unicorn.on)
+        arguments.run.target = unicorn_cli_target(&unicorn);
     struct file_list list;
     file_list_collect(&list, arguments.path, arguments.path_count);
     struct totals totals = {0};

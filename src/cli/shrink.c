@@ -4,6 +4,7 @@
 #include "cli/files.h"
 #include "cli/options.h"
 #include "cli/progress.h"
+#include "cli/unicorn.h"
 #include "cli/worker.h"
 
 #include <stdio.h>
@@ -15,6 +16,7 @@ enum { MEMO_COUNT = 1 << 16, BUDGET_DEFAULT = 40000, SECONDS_DEFAULT = 8 };
 
 struct arguments {
     struct run_options run;
+    struct unicorn_options unicorn;
     uint32_t budget, seconds;
     const char *path, *output;
 };
@@ -31,6 +33,7 @@ static error_t parse(int key, char *argument, struct argp_state *state) {
     switch (key) {
     case ARGP_KEY_INIT:
         state->child_inputs[0] = &arguments->run;
+        state->child_inputs[1] = &arguments->unicorn;
         return 0;
     case 'o':
         arguments->output = argument;
@@ -54,12 +57,15 @@ static error_t parse(int key, char *argument, struct argp_state *state) {
     return ARGP_ERR_UNKNOWN;
 }
 
+static const struct argp_child children[] = {
+    {&run_options_parser, 0, NULL, 0}, {&unicorn_options_parser, 0, NULL, 0}, {0}};
+
 static const struct argp parser = {options,
                                    parse,
                                    "FILE -o FILE",
                                    "Reduces a failing sequence as far as it keeps its signature.\v"
                                    "Exit status: 0 shrunk, 2 bad input or usage, or the sequence does not fail.",
-                                   run_options_child,
+                                   children,
                                    NULL,
                                    NULL};
 
@@ -130,6 +136,8 @@ static int shrink(struct shrinking *shrinking, struct seq *seq, const struct arg
 int command_shrink(int argc, char **argv) {
     struct arguments arguments = {.budget = BUDGET_DEFAULT, .seconds = SECONDS_DEFAULT};
     argp_parse(&parser, argc, argv, 0, NULL, &arguments);
+    if (arguments.unicorn.on)
+        arguments.run.target = unicorn_cli_target(&arguments.unicorn);
     struct seq seq;
     struct raw_form form;
     if (!sequence_load(&seq, arguments.path, raw_form(&arguments.run, &form)))

@@ -4,6 +4,7 @@
 #include "cli/files.h"
 #include "cli/options.h"
 #include "cli/progress.h"
+#include "cli/unicorn.h"
 #include "cli/worker.h"
 
 #include <stdio.h>
@@ -11,6 +12,7 @@
 
 struct arguments {
     struct run_options run;
+    struct unicorn_options unicorn;
     const char *path;
 };
 
@@ -19,6 +21,7 @@ static error_t parse(int key, char *argument, struct argp_state *state) {
     switch (key) {
     case ARGP_KEY_INIT:
         state->child_inputs[0] = &arguments->run;
+        state->child_inputs[1] = &arguments->unicorn;
         return 0;
     case ARGP_KEY_ARG:
         if (arguments->path)
@@ -33,6 +36,9 @@ static error_t parse(int key, char *argument, struct argp_state *state) {
     return ARGP_ERR_UNKNOWN;
 }
 
+static const struct argp_child children[] = {
+    {&run_options_parser, 0, NULL, 0}, {&unicorn_options_parser, 0, NULL, 0}, {0}};
+
 static const struct argp parser = {
     NULL,
     parse,
@@ -40,7 +46,7 @@ static const struct argp parser = {
     "Runs a sequence and prints, one JSON object a line, what came of it and then the state after boot and after each "
     "operation: mapping nodes, page tables, what CPUs remember, and the model's mappings. See docs/triage.md.\v"
     "Exit status: 0 all agree, 1 a finding, 2 bad input or usage.",
-    run_options_child,
+    children,
     NULL,
     NULL};
 
@@ -72,6 +78,8 @@ static void print_header(const struct seq *seq, const struct worker_job *job, co
 int command_trace(int argc, char **argv) {
     struct arguments arguments = {0};
     argp_parse(&parser, argc, argv, 0, NULL, &arguments);
+    if (arguments.unicorn.on)
+        arguments.run.target = unicorn_cli_target(&arguments.unicorn);
     struct seq seq;
     struct raw_form form;
     if (!sequence_load(&seq, arguments.path, raw_form(&arguments.run, &form)))

@@ -157,10 +157,9 @@ static void body_call(void *argument) {
 /* A part of a run is entered as a whole: to be ready for a stop costs as much as some operations do. */
 bool harness_enter_target(struct harness *harness, void (*body)(void *argument), void *argument) {
     static const enum flaw flaw_of[] = {
-        [RESCIND_STOP_ASSERT] = FLAW_ASSERT,
-        [RESCIND_STOP_STEPS] = FLAW_STEPS,
-        [RESCIND_STOP_MEMORY] = FLAW_MEMORY,
-        [RESCIND_STOP_WALK] = FLAW_FREED_EARLY,
+        [RESCIND_STOP_ASSERT] = FLAW_ASSERT,   [RESCIND_STOP_STEPS] = FLAW_STEPS,
+        [RESCIND_STOP_MEMORY] = FLAW_MEMORY,   [RESCIND_STOP_WALK] = FLAW_FREED_EARLY,
+        [RESCIND_STOP_MACHINE] = FLAW_MACHINE,
     };
     enum rescind_stop why = RESCIND_STOP_ASSERT;
     const char *text = "", *function = "";
@@ -640,10 +639,12 @@ static bool has_schedule(const struct harness *harness, const struct seq *seq) {
 
 void harness_run(struct harness *harness, const struct seq *seq, const struct harness_options *options,
                  struct harness_outcome *outcome) {
+    bool shows_nothing = !harness->target->node_limit && options->compare != HARNESS_OFF;
+    enum harness_compare compare = shows_nothing ? HARNESS_PROBE : options->compare;
     harness->options = options;
-    bool scheduled = options->compare == HARNESS_LOG && has_schedule(harness, seq);
-    run_in(harness, seq, scheduled ? HARNESS_FULL : options->compare, outcome);
-    if (options->compare != HARNESS_LOG || scheduled || outcome->verdict != HARNESS_FINDING)
+    bool scheduled = compare == HARNESS_LOG && has_schedule(harness, seq);
+    run_in(harness, seq, scheduled ? HARNESS_FULL : compare, outcome);
+    if (compare != HARNESS_LOG || scheduled || outcome->verdict != HARNESS_FINDING)
         return;
     struct harness_outcome *named = &harness->named;
     run_in(harness, seq, HARNESS_FULL, named);

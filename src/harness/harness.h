@@ -98,7 +98,8 @@ struct harness *harness_init(void *memory, size_t size, const struct rescind_tar
                              const struct oracle_policy *policy, const struct rescind_hooks *hooks,
                              harness_enter *enter, void *enter_context);
 
-/* Runs a sequence from the boot state and tears everything down at the end. */
+/* Runs a sequence from the boot state and tears everything down at the end. A target that tells nothing of its inside
+ * is judged by probes, whatever comparison is asked for. */
 void harness_run(struct harness *harness, const struct seq *seq, const struct harness_options *options,
                  struct harness_outcome *outcome);
 

@@ -20,6 +20,7 @@ enum flaw {
     FLAW_STRETCH,
     FLAW_MEMORY,
     FLAW_FREED_EARLY,
+    FLAW_MACHINE,
     FLAW_CODE,
     FLAW_REFUSED,
     FLAW_VALUE,

@@ -96,10 +96,9 @@ static enum law_end wrong_code(struct laws *laws) {
 /* A stop of the kernel is a finding whatever the law; the harness with its oracle names it in the same way. */
 static enum law_end stopped(struct laws *laws) {
     static const enum flaw flaw_of[] = {
-        [RESCIND_STOP_ASSERT] = FLAW_ASSERT,
-        [RESCIND_STOP_STEPS] = FLAW_STEPS,
-        [RESCIND_STOP_MEMORY] = FLAW_MEMORY,
-        [RESCIND_STOP_WALK] = FLAW_FREED_EARLY,
+        [RESCIND_STOP_ASSERT] = FLAW_ASSERT,   [RESCIND_STOP_STEPS] = FLAW_STEPS,
+        [RESCIND_STOP_MEMORY] = FLAW_MEMORY,   [RESCIND_STOP_WALK] = FLAW_FREED_EARLY,
+        [RESCIND_STOP_MACHINE] = FLAW_MACHINE,
     };
     const struct player *player = &laws->player;
     struct text text;

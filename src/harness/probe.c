@@ -4,9 +4,11 @@
  * After each operation it tries accesses at the edges of every range that the oracle says was changed (where nothing
  * was: often of the ranges that the operation named), and at places chosen at random; now and then, and at the end, at
  * everything that the oracle has mapped. A PD is probed on each CPU that runs it, with what the CPU remembers, or else
- * afresh. What kernel memory accounts hold is compared where the target tells.
+ * afresh. What kernel memory accounts hold is compared where the target tells, and page tables where it shows them, but
+ * no nodes.
  */
 #include "harness/internal.h"
+#include "harness/walk.h"
 
 enum { SWEEP_EVERY = 64, RUN_WHOLE = 16, RUN_SAMPLES = 8, LOOKUP_ONE_IN = 8, ORDER_NEAR = 5 };
 enum { CHANCE_ONE_IN = 4, UNCHANGED_ONE_IN = 2 };
@@ -246,6 +248,42 @@ static void probe_somewhere(struct harness *harness) {
         probe_by_chance(harness, pd);
 }
 
+/* ---- page tables, where the target shows them ---- */
+
+static void judge_leaf_unit(struct harness *harness, uint32_t pd, const struct walk_item *item, uint64_t unit) {
+    const struct oracle_mapping *mapping = oracle_at(harness->oracle, pd, ABI_MEM, unit);
+    struct rescind_probe probe = {
+        .unit = unit, .kind = ABI_MEM, .rights = ABI_MEM_RIGHTS, .reached = item->rights, .resource = item->frame};
+    probe.resource += unit - item->unit;
+    note_probe(harness, flaw_of_probe(mapping, &probe), pd, &probe);
+}
+
+static void judge_leaf(struct harness *harness, uint32_t pd, const struct walk_item *item) {
+    uint64_t units = walk_units(&harness->target->geometry, item->level);
+    if (item->reserved || item->misaligned)
+        note(harness, item->reserved ? FLAW_RESERVED : FLAW_MISALIGNED, pd, ABI_MEM, item->unit);
+    for (uint64_t unit = 0; unit < units; unit += units <= RUN_WHOLE ? 1 : units / RUN_WHOLE)
+        judge_leaf_unit(harness, pd, item, item->unit + unit);
+    judge_leaf_unit(harness, pd, item, item->unit + units - 1);
+}
+
+/* Every leaf below a PD's root table, of a target that shows nothing else of its inside. What lies outside of the space
+ * may be the kernel's. */
+static void sweep_tables(struct harness *harness, uint32_t pd, uint64_t root) {
+    static const enum flaw flaws[] = {
+        [WALK_EMPTY] = FLAW_EMPTY_TABLE, [WALK_DANGLING] = FLAW_DANGLING_TABLE, [WALK_LEFTOVER] = FLAW_LEFTOVER};
+    struct walk walk;
+    struct walk_item item;
+    if (harness->target->node_limit || !harness->target->table || !walk_start(&walk, harness->target, root))
+        return;
+    while (walk_next(&walk, &item) != WALK_END) {
+        if (item.what == WALK_LEAF)
+            judge_leaf(harness, pd, &item);
+        else if (item.what == WALK_EMPTY || item.what == WALK_DANGLING || item.what == WALK_LEFTOVER)
+            note(harness, flaws[item.what], pd, ABI_MEM, item.unit);
+    }
+}
+
 /* ---- accounts ---- */
 
 static bool told(uint32_t number) {
@@ -283,6 +321,7 @@ static uint64_t probe_all_accounts(struct harness *harness) {
             continue;
         ledger_update(harness, id, &view);
         quota += view.quota;
+        sweep_tables(harness, id, view.root_table);
     }
     return quota;
 }

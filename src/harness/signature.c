@@ -12,6 +12,7 @@ static const struct flaw_info infos[] = {
     [FLAW_STRETCH] = {"O10.progress", "stretch", "too many steps from one preemption point to the next", DETAIL_NUMBER},
     [FLAW_MEMORY] = {"O8.memory", "memory", "the kernel misused memory that it had freed", DETAIL_STOP},
     [FLAW_FREED_EARLY] = {"O6.tlb", "freed", "a page table was freed while a CPU may walk it", DETAIL_STOP},
+    [FLAW_MACHINE] = {"O11.machine", "machine", "a CPU did, or was left with, what it should not", DETAIL_STOP},
     [FLAW_CODE] = {"O12.result", "code", "the result code is not the specified one", DETAIL_RESULT},
     [FLAW_REFUSED] = {"O7.accounting", "refused", "E_MEM, though all who had to pay could", DETAIL_NUMBER},
     [FLAW_VALUE] = {"O12.result", "value", "the value returned with the result is wrong", DETAIL_NUMBER},

@@ -94,6 +94,8 @@ def try_faults(directory):
     task = directory / "test_task.elf"
     for path in sorted(FAULTS.glob("*.patch")):
         header = dict(re.findall(r"^# *([\w-]+): *(.*?) *$", path.read_text().split("\n--- ")[0], re.MULTILINE))
+        if "finding" not in header: # this task does not see it: tests/emu/unicorn.py
+            continue
         status, output, _ = boot(directory, kernel=path.stem, cpus=int(header["cpus"]), modules=[task])
         last = [line for line in output.splitlines() if line.startswith(("trying ", "panic: "))][-1:]
         found = status in (FAILED, PANIC) and last and last[0].startswith(header["finding"])

@@ -215,7 +215,7 @@ def check_checks(work):
 
 def main():
     targets = None if "--all" in sys.argv else EVERYDAY
-    expected = sorted(targets or [path.stem for path in (ROOT / "fuzz").glob("*.options")])
+    expected = sorted(targets or [path.stem for path in (ROOT / "fuzz").glob("*.options") if path.stem != "unicorn"])
     with tempfile.TemporaryDirectory(prefix="rescind-oss-fuzz-") as name:
         work = Path(name)
         (work / "src" / "rescind").mkdir(parents=True)

@@ -105,6 +105,7 @@ class Triage(unittest.TestCase):
         replayed = run(folder / "replay.sh", status=1).stdout
         self.assertIn(signature, replayed)
         self.assertRegex(said, rf"QEMU +{signature}")
+        self.assertRegex(said, rf"Unicorn +({signature}|not built)")
         self.promotes(signature)
         (self.findings / "known.tsv").write_text(f"signature\ttitle\tstatus\tlink\n{signature}\tgrant\topen\t\n")
         self.assertIn("known: grant, open; 2 inputs", self.triage(self.inputs, status=0).stdout)

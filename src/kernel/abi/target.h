@@ -42,10 +42,11 @@ struct rescind_geometry {
 };
 
 enum rescind_stop {
-    RESCIND_STOP_ASSERT = 1, /* a kernel assertion failed (O11) */
-    RESCIND_STOP_STEPS = 2,  /* the step budget of one operation is used up: a hang (O10) */
-    RESCIND_STOP_MEMORY = 3, /* a poisoned free object was written to, or freed twice (O8) */
-    RESCIND_STOP_WALK = 4,   /* a page table was freed while a CPU may walk it (O6) */
+    RESCIND_STOP_ASSERT = 1,  /* a kernel assertion failed (O11) */
+    RESCIND_STOP_STEPS = 2,   /* the step budget of one operation is used up: a hang (O10) */
+    RESCIND_STOP_MEMORY = 3,  /* a poisoned free object was written to, or freed twice (O8) */
+    RESCIND_STOP_WALK = 4,    /* a page table was freed while a CPU may walk it (O6) */
+    RESCIND_STOP_MACHINE = 5, /* a CPU did, or was left with, what the kernel's interface to it does not allow (O11) */
 };
 
 /*
