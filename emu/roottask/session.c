@@ -75,6 +75,10 @@ void session_start(struct session *session, const char *mode) {
     static const struct rescind_hooks hooks;
     struct line line = {0};
     size_t left = 0;
+    struct kernel_description what;
+    kernel_describe(&what);
+    if (session_option("exact", 0))
+        what.policy = &oracle_policy_exact;
     uint8_t *memory = kernel_heap(&left);
     session->target = target_make();
     uint32_t mappings = (uint32_t)session_option("mappings", MAPPINGS_DEFAULT);
@@ -82,8 +86,8 @@ void session_start(struct session *session, const char *mode) {
     session->ops = take(&memory, &left, SEQ_MAX_OPS * sizeof(struct seq_op));
     session->text_size = (size_t)SEQ_MAX_OPS * SEQ_TEXT_MAX;
     session->text = take(&memory, &left, session->text_size);
-    session->harness = harness_init(take(&memory, &left, size), size, session->target, mappings, &oracle_policy_exact,
-                                    &hooks, enter, NULL);
+    session->harness =
+        harness_init(take(&memory, &left, size), size, session->target, mappings, what.policy, &hooks, enter, NULL);
     if (!session->harness)
         session_bad("no harness");
     session->spare_size = soak_size();
@@ -92,6 +96,10 @@ void session_start(struct session *session, const char *mode) {
     session->started = kernel_ticks();
     line_text(&line, PROTOCOL_HELLO);
     line_text(&line, mode);
+    line_text(&line, " on ");
+    line_text(&line, what.name);
+    line_text(&line, " by ");
+    line_text(&line, what.policy->name);
     line_text(&line, " ");
     line_number(&line, "cpus=", kernel_cpus());
     line_number(&line, "leaf-level=", session->target->geometry.leaf_level);
@@ -150,6 +158,7 @@ static void print_outcome(const struct session *session, uint64_t number) {
     line_number(&line, "executed=", outcome->executed);
     line_number(&line, "changed=", outcome->changed_operations);
     line_number(&line, "units=", outcome->changed_units);
+    line_number(&line, "lacking=", outcome->lacking);
     line_number(&line, "probes=", outcome->probes);
     line_text(&line, outcome->signature);
     line_end(&line);
