@@ -11,6 +11,7 @@
 #include "instructions.h"
 #include "print.h"
 #include "root.h"
+#include "session.h"
 
 enum { QUOTA_OF_ROOT = 900, QUOTA = 220, SPINS_MAX = 1 << 26, SLOW_TICKS = 100000000, SAME_TRIES = 10 };
 enum { SERIAL = 0x3f8, EXIT = 0xf4, PIECES = 64, LISTED = 256, SERIAL_PORTS = 8 };
@@ -86,6 +87,8 @@ void kernel_start(const void *information) {
     if (kernel.hip->signature != NOVA_SIGNATURE || kernel.hip->api != NOVA_API)
         root_panic("this is no NOVA of API version 10 but", kernel.hip->api);
     kernel.cpus = count_cpus();
+    for (uint32_t cpu = 1; cpu < kernel.cpus; cpu++)
+        kernel.runs[cpu] = RESCIND_NONE;
     find_modules();
     map_physical(LAYOUT_HEAP_FRAME, pages_of(LAYOUT_HEAP), UINT64_C(1) << LAYOUT_HEAP_ORDER);
     map_physical(LAYOUT_PHYS_FRAME, pages_of(LAYOUT_PHYS), UINT64_C(1) << LAYOUT_PHYS_ORDER);
@@ -484,10 +487,12 @@ void kernel_end(uint32_t what) {
         kernel.listed_object[kernel.object_count++] = object;
         return;
     }
-    for (uint32_t cpu = 1; cpu < kernel.cpus; cpu++) {
+    for (uint32_t cpu = 0; cpu < kernel.cpus; cpu++) {
         if (kernel.runs[cpu] == what)
             kernel.runs[cpu] = RESCIND_NONE;
     }
+    if (session_option("empty", 0))
+        pds_empty(what);
     pds_destroy(what);
     kernel.pd_alive[what] = false;
     kernel.listed_pd[kernel.pd_count++] = what;
@@ -497,6 +502,7 @@ static void make_root(void) {
     if (!pds_create(0, QUOTA_OF_ROOT))
         root_panic("kernel memory of dead PDs does not come back; pages free", root_free_pages());
     kernel.pd_alive[0] = true;
+    kernel.runs[0] = 0;
     root_give(ROOT_PD, nova_range(NOVA_OBJECTS, NOVA_ROOT_PD, 0, NOVA_ALL_RIGHTS),
               nova_range(NOVA_OBJECTS, HIDDEN_PHYS, 0, NOVA_ALL_RIGHTS), false);
     root_give(ROOT_PD, nova_range(NOVA_OBJECTS, ROOT_PD, 0, ABI_OBJ_RIGHTS & ~ABI_DESTROY),
@@ -525,7 +531,6 @@ static void wait_for_memory(void) {
 void kernel_boot(void) {
     for (uint32_t cpu = 1; cpu < kernel.cpus; cpu++)
         kernel_switch(cpu, RESCIND_NONE);
-    kernel.runs[0] = 0;
     for (uint32_t object = 0; object < LAYOUT_OBJECTS; object++) {
         kernel.object_count = 0;
         if (kernel.object_alive[object])

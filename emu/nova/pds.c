@@ -1,7 +1,16 @@
 /* See root.h. */
 #include "root.h"
 
-enum { SLEEP_TICKS = 20000000, SLEEPS_MAX = 400, PRIORITY = 1, QUANTUM = 10000, PRIORITY_BITS = 12 };
+enum {
+    PAGE_FAULT = 14,
+    EMPTY_ORDER = 31,
+    SELECTORS_LOG2 = 18,
+    SLEEP_TICKS = 20000000,
+    SLEEPS_MAX = 400,
+    PRIORITY = 1,
+    QUANTUM = 10000,
+    PRIORITY_BITS = 12
+};
 
 static struct {
     uint8_t *memory; /* mailboxes and stacks, by PD and CPU */
@@ -39,6 +48,10 @@ static void go_on(struct nova_utcb *utcb, uint32_t cpu, uint64_t where) {
     utcb->exception.mtd = NOVA_MTD_RIP | NOVA_MTD_RSP | NOVA_MTD_RDI;
 }
 
+static bool is_of_agent(uint64_t address) {
+    return address >= LAYOUT_AGENT_CODE && address < LAYOUT_AGENT_DATA + (uint64_t)LAYOUT_CPUS * LAYOUT_AGENT_STRIDE;
+}
+
 void handle_event(uint64_t id) {
     uint32_t cpu = id >> 8 & 0xff, event = id & 0xff;
     struct nova_utcb *utcb = (struct nova_utcb *)LAYOUT_HANDLER_UTCB(cpu);
@@ -47,6 +60,8 @@ void handle_event(uint64_t id) {
         go_on(utcb, cpu, agent_entry_address);
         return;
     }
+    if (event == PAGE_FAULT && is_of_agent(utcb->exception.cr2))
+        root_panic("memory of an agent, which the root task gave it, is not mapped; PD", id >> 16);
     mailbox->fault = (struct agent_fault){
         .vector = event, .error = utcb->exception.error, .address = utcb->exception.cr2, .rip = utcb->exception.rip};
     go_on(utcb, cpu, agent_on_fault_address);
@@ -129,6 +144,18 @@ bool pds_create(uint32_t pd, uint64_t quota) {
     for (uint32_t cpu = 0; cpu < pds.cpus; cpu++)
         make_agent(pd, cpu);
     return true;
+}
+
+static void empty(uint32_t pd, uint64_t range) {
+    root_must("remote revoke", NOVA_REVOKE, NOVA_REVOKE_SELF | NOVA_REVOKE_REMOTE, HIDDEN_NOTHING, range, block(pd), 0,
+              0);
+}
+
+void pds_empty(uint32_t pd) {
+    for (uint64_t base = 0; base < NOVA_USER_END >> NOVA_PAGE_LOG2; base += UINT64_C(1) << EMPTY_ORDER)
+        empty(pd, nova_range(NOVA_MEMORY, base, EMPTY_ORDER, NOVA_ALL_RIGHTS));
+    empty(pd, nova_range(NOVA_PORTS, 0, LAYOUT_PIO_LOG2, NOVA_ALL_RIGHTS));
+    empty(pd, nova_range(NOVA_OBJECTS, 0, SELECTORS_LOG2, NOVA_ALL_RIGHTS));
 }
 
 void pds_destroy(uint32_t pd) {

@@ -44,6 +44,8 @@ enum { PDS_MEMORY = LAYOUT_PDS * LAYOUT_CPUS * 2 * NOVA_PAGE };
  */
 bool pds_create(uint32_t pd, uint64_t quota);
 void pds_destroy(uint32_t pd);
+/* Takes everything away from it, by remote revokes. */
+void pds_empty(uint32_t pd);
 
 /* The mailbox as the root task sees it. */
 struct agent_mailbox *pds_mailbox(uint32_t pd, uint32_t cpu);

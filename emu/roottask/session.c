@@ -77,8 +77,12 @@ void session_start(struct session *session, const char *mode) {
     size_t left = 0;
     struct kernel_description what;
     kernel_describe(&what);
-    if (session_option("exact", 0))
-        what.policy = &oracle_policy_exact;
+    struct oracle_policy control = *what.policy;
+    if (session_option("exact", 0)) { /* a model that is wrong on purpose */
+        control.name = "control";
+        control.own_self = control.child = ORACLE_UNIT;
+        what.policy = &control;
+    }
     uint8_t *memory = kernel_heap(&left);
     session->target = target_make();
     uint32_t mappings = (uint32_t)session_option("mappings", MAPPINGS_DEFAULT);
