@@ -7,10 +7,10 @@
 
 _Noreturn void root_panic(const char *what, uint64_t number) {
     struct line line = {0};
+    line_number(&line, "  number ", number);
+    line_end(&line);
     line_text(&line, "panic: nova ");
     line_text(&line, what);
-    line_text(&line, " ");
-    line_number(&line, "n=", number);
     line_end(&line);
     kernel_exit(ROOT_BAD);
 }

@@ -16,6 +16,19 @@ handler_entry:
     syscall
     ud2
 
+    /* The portal by which a ticker starts, and what it does: the semaphore's selector in rdi. */
+    .globl ticker_portal
+ticker_portal:
+    call start_ticker
+    mov $1, %edi
+    syscall
+    ud2
+
+    .globl ticker_entry
+ticker_entry:
+    call tick
+    ud2
+
     .section .bss
     .balign 4096
     .skip 0x40000

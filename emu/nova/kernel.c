@@ -9,11 +9,10 @@
 #include "kernel.h"
 
 #include "instructions.h"
-#include "print.h"
 #include "root.h"
 #include "session.h"
 
-enum { QUOTA_OF_ROOT = 900, QUOTA = 220, SPINS_MAX = 1 << 26, SLOW_TICKS = 100000000, SAME_TRIES = 10 };
+enum { QUOTA_OF_ROOT = 900, QUOTA = 220, KEPT_PAGES = 880, SPINS_MAX = 1 << 26, SLOW_TICKS = 50000000, SLOW_TRIES = 400 };
 enum { SERIAL = 0x3f8, EXIT = 0xf4, PIECES = 64, LISTED = 256, SERIAL_PORTS = 8 };
 enum { PORT_ORDER = 16 };
 
@@ -488,8 +487,10 @@ void kernel_end(uint32_t what) {
         return;
     }
     for (uint32_t cpu = 0; cpu < kernel.cpus; cpu++) {
-        if (kernel.runs[cpu] == what)
-            kernel.runs[cpu] = RESCIND_NONE;
+        if (kernel.runs[cpu] != what)
+            continue;
+        send_away(cpu); /* or it would fault in memory that the root task gave it */
+        kernel.runs[cpu] = RESCIND_NONE;
     }
     if (session_option("empty", 0))
         pds_empty(what);
@@ -500,7 +501,7 @@ void kernel_end(uint32_t what) {
 
 static void make_root(void) {
     if (!pds_create(0, QUOTA_OF_ROOT))
-        root_panic("kernel memory of dead PDs does not come back; pages free", root_free_pages());
+        root_panic("memory: what dead PDs had does not come back; pages free", root_free_pages());
     kernel.pd_alive[0] = true;
     kernel.runs[0] = 0;
     root_give(ROOT_PD, nova_range(NOVA_OBJECTS, NOVA_ROOT_PD, 0, NOVA_ALL_RIGHTS),
@@ -509,23 +510,18 @@ static void make_root(void) {
               nova_range(NOVA_OBJECTS, ABI_ROOT_SELECTOR, 0, NOVA_ALL_RIGHTS), false);
 }
 
-/* Waits until nothing more comes back of what the dead had, and tells what is missing. */
+/* Waits until what the dead had has come back, but for what the kernel keeps to give it out again: less than a PD has.
+ */
 static void wait_for_memory(void) {
-    struct line line = {0};
     uint64_t free = root_free_pages();
-    uint32_t waited = 0;
     if (!kernel.quota_at_start)
         kernel.quota_at_start = free;
-    for (uint32_t same = 0; free < kernel.quota_at_start && same < SAME_TRIES; waited++) {
+    for (uint32_t tries = 0; free + KEPT_PAGES <= kernel.quota_at_start; tries++) {
+        if (tries == SLOW_TRIES)
+            root_panic("memory: what dead PDs had does not come back; pages missing", kernel.quota_at_start - free);
         root_sleep(SLOW_TICKS);
-        uint64_t now = root_free_pages();
-        same = now == free ? same + 1 : 0;
-        free = now;
+        free = root_free_pages();
     }
-    line_number(&line, "memory missing=", kernel.quota_at_start - free);
-    line_number(&line, "free=", free);
-    line_number(&line, "waited=", waited);
-    line_end(&line);
 }
 
 void kernel_boot(void) {

@@ -34,6 +34,7 @@ enum { LAYOUT_AGENT_STRIDE = 4 * NOVA_PAGE };
 #define LAYOUT_MODULE UINT64_C(0x340000000000)
 #define LAYOUT_TEXT UINT64_C(0x350000000000)
 #define LAYOUT_HANDLER_UTCB(cpu) (UINT64_C(0x360000000000) + (uint64_t)(cpu)*NOVA_PAGE)
+#define LAYOUT_TICKER_UTCB(cpu) (UINT64_C(0x360000100000) + (uint64_t)(cpu)*NOVA_PAGE)
 
 /* Physical memory, for a machine with 2 GiB: the root task's heap, and what sequences hand out. */
 #define LAYOUT_HEAP_FRAME (UINT64_C(0x10000000) >> NOVA_PAGE_LOG2)
@@ -49,9 +50,15 @@ enum {
     ROOT_PD_EC = 0x2,    /* two for each CPU: the second is where the kernel looks for a portal */
     ROOT_PD_CALL = 0x10, /* the portal of the first CPU's */
     ROOT_PD_SC = 0x14,
-    ROOT_PD_SM = 0x18,
+    ROOT_PD_SM = 0x18, /* one for each CPU, in 8 selectors */
+    ROOT_PD_SM_LOG2 = 3,
     ROOT_EVENTS = 0x4000, /* NOVA_EVENTS portals for each PD and CPU; they stay */
     ROOT_OBJECT = 0x8000,
+    ROOT_TICKER = 0xa000, /* a block for each CPU: */
+    ROOT_TICKER_LOG2 = 6,
+    ROOT_TICKER_SC = 0x2,
+    ROOT_TICKER_SM = 0x3,
+    ROOT_TICKER_EVENTS = 0x20,
 };
 
 /* Beyond the selectors that sequences use, in each PD's object space. */

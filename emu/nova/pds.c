@@ -86,6 +86,8 @@ void pds_start(uint32_t cpus, uint8_t *memory) {
                   LAYOUT_HANDLER_UTCB(cpu) | cpu, (uint64_t)&stacks[cpu][NOVA_PAGE], 0);
         for (uint32_t pd = 0; pd < LAYOUT_PDS; pd++)
             make_events(pd, cpu);
+        if (cpu)
+            ticker_start(cpu);
     }
 }
 
@@ -158,8 +160,11 @@ void pds_empty(uint32_t pd) {
     empty(pd, nova_range(NOVA_OBJECTS, 0, SELECTORS_LOG2, NOVA_ALL_RIGHTS));
 }
 
+/* Agents that wait are woken, to find that they are dead: until then they keep the PD's memory. */
 void pds_destroy(uint32_t pd) {
-    root_revoke(nova_range(NOVA_OBJECTS, block(pd), ROOT_PD_LOG2, NOVA_ALL_RIGHTS));
+    root_revoke(nova_range(NOVA_OBJECTS, block(pd), ROOT_PD_SM_LOG2 + 1, NOVA_ALL_RIGHTS));
+    root_revoke(nova_range(NOVA_OBJECTS, block(pd) + ROOT_PD_CALL, ROOT_PD_SM_LOG2, NOVA_ALL_RIGHTS));
+    root_revoke(nova_range(NOVA_OBJECTS, block(pd) + ROOT_PD_SM, ROOT_PD_SM_LOG2, NOVA_ALL_RIGHTS));
 }
 
 bool pds_call(uint32_t pd) {

@@ -31,6 +31,10 @@ void root_revoke(uint64_t range);
 /* Free kernel memory of the root task, in pages. */
 uint64_t root_free_pages(void);
 
+/* Once, for a CPU other than the first: a thread of the root task that wakes up now and then, for a CPU where nothing
+ * happens does not take part in giving memory back.. */
+void ticker_start(uint32_t cpu);
+
 /* Lets time pass, in which the kernel gives memory back. */
 void root_sleep(uint64_t ticks);
 

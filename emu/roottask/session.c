@@ -111,6 +111,39 @@ void session_start(struct session *session, const char *mode) {
     line_end(&line);
 }
 
+void session_count(void *context, const struct harness_step *step) {
+    struct session *session = context;
+    if (!step->is_void && step->op->code < SEQ_CODES)
+        session->performed[step->op->code]++;
+}
+
+/* Since the machine was started. */
+static void print_tally(const struct session *session) {
+    static const char *const keys[SEQ_CODES] = {
+        [SEQ_CREATE_PD] = "create_pd=",
+        [SEQ_DELEGATE] = "delegate=",
+        [SEQ_REVOKE] = "revoke=",
+        [SEQ_DESTROY_PD] = "destroy_pd=",
+        [SEQ_LOOKUP] = "lookup=",
+        [SEQ_CREATE_OBJECT] = "create_object=",
+        [SEQ_GRANT] = "grant=",
+        [SEQ_MOVE_QUOTA] = "move_quota=",
+        [SEQ_ACCESS] = "access=",
+        [SEQ_SWITCH] = "switch=",
+        [SEQ_OOM] = "oom=",
+    };
+    struct target_counts counts = target_counts();
+    struct line line = {0};
+    line_text(&line, PROTOCOL_TALLY);
+    for (unsigned code = 0; code < SEQ_CODES; code++) {
+        if (keys[code] && session->performed[code])
+            line_number(&line, keys[code], session->performed[code]);
+    }
+    line_number(&line, "reached=", counts.reached);
+    line_number(&line, "refused=", counts.refused);
+    line_end(&line);
+}
+
 static void print_totals(struct session *session, const char *what) {
     struct line line = {0};
     line_text(&line, what);
@@ -175,6 +208,7 @@ void session_begin(uint64_t number) {
 }
 
 void session_tell(struct session *session, const struct seq *seq, uint64_t number) {
+    print_tally(session);
     print_outcome(session, number);
     session->sequences++;
     if (session->outcome.verdict != HARNESS_FINDING)

@@ -42,6 +42,8 @@ _Noreturn void stress(struct session *session) {
     uint64_t seed = session_option("seed", 0), ops = session_option("ops", 0);
     uint32_t length = (uint32_t)session_option("length", LENGTH_DEFAULT);
     uint8_t cpus = (uint8_t)kernel_cpus();
+    session->options.on_step = session_count;
+    session->options.context = session;
     kernel_keep_busy(session_option("victims", 0));
     for (uint64_t number = session_option("first", 0); !ops || session->operations < ops; number++) {
         const struct seq_geometry *geometry = number % SMALL_ONE_IN ? &small : &large;

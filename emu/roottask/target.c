@@ -14,6 +14,7 @@ static struct {
     uint64_t tagged[FRAMES_MAX / BITS];
     uint64_t object_alive[OBJECTS_MAX / BITS];
     uint32_t nonce;
+    struct target_counts counts;
     /* Programs executed since a CPU was last made to run its PD, by (some bits of) the unit. */
     uint16_t executed[CPUS_MAX][UNITS_TOLD_APART];
 } state;
@@ -84,8 +85,16 @@ static void prepare(uint32_t cpu, struct rescind_probe *probe, uint32_t place, s
     };
 }
 
+static void count(const struct rescind_probe *probe) {
+    unsigned tried = (unsigned)__builtin_popcount(probe->rights),
+             reached = (unsigned)__builtin_popcount(probe->reached);
+    state.counts.reached += reached;
+    state.counts.refused += tried - reached;
+}
+
 static void conclude(struct rescind_probe *probe, const struct kernel_access *access) {
     probe->reached = access->reached;
+    count(probe);
     if (!access->reached || is_opaque(probe))
         return;
     probe->resource = probe->kind == ABI_PIO ? probe->unit : frame_of(access);
@@ -158,6 +167,10 @@ static void target_end(uint32_t what) {
 static bool target_object(uint32_t object, struct rescind_object_view *view) {
     *view = (struct rescind_object_view){.references = RESCIND_NONE, .payer = RESCIND_NONE};
     return object < OBJECTS_MAX && state.object_alive[object / BITS] >> object % BITS & 1;
+}
+
+struct target_counts target_counts(void) {
+    return state.counts;
 }
 
 const struct rescind_target *target_make(void) {
