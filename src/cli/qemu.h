@@ -12,6 +12,7 @@
 struct qemu_options {
     bool nova;         /* on is true: the kernel is NOVA */
     bool empty;        /* its PDs are emptied before they are destroyed */
+    bool control;      /* the model is wrong on purpose */
     const char *image; /* NOVA's, or NULL */
     bool on;           /* sequences are to be run on a machine */
     const char *machine, *cpu;

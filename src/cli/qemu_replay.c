@@ -232,7 +232,8 @@ static void boot_once(struct qemu *qemu, struct qemu_job **jobs, size_t count, u
     boot->job = jobs;
     boot->count = count;
     void *archive = pack_all(boot, &bytes);
-    snprintf(command, sizeof command, "replay seed=%" PRIu64 " empty=%d", seed, qemu->options->empty);
+    snprintf(command, sizeof command, "replay seed=%" PRIu64 " empty=%d exact=%d", seed, qemu->options->empty,
+             qemu->options->control);
     qemu_start(qemu, command, archive, bytes, cpus, true);
     for (const char *line = qemu_line(qemu); line && !boot->trouble; line = qemu_line(qemu)) {
         take_line(boot, line);
