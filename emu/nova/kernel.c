@@ -12,7 +12,14 @@
 #include "root.h"
 #include "session.h"
 
-enum { QUOTA_OF_ROOT = 900, QUOTA = 220, KEPT_PAGES = 880, SPINS_MAX = 1 << 26, SLOW_TICKS = 50000000, SLOW_TRIES = 400 };
+enum {
+    QUOTA_OF_ROOT = 900,
+    QUOTA = 220,
+    KEPT_PAGES = 880,
+    SPINS_MAX = 1 << 26,
+    SLOW_TICKS = 50000000,
+    SLOW_TRIES = 400
+};
 enum { SERIAL = 0x3f8, EXIT = 0xf4, PIECES = 64, LISTED = 256, SERIAL_PORTS = 8 };
 enum { PORT_ORDER = 16 };
 
