@@ -15,6 +15,7 @@ enum {
 static struct {
     uint8_t *memory; /* mailboxes and stacks, by PD and CPU */
     uint32_t cpus;
+    bool ending[LAYOUT_PDS]; /* its memory is going, perhaps under an agent that is about to wait */
 } pds;
 
 /* Where code of the root task and of agents starts; in the agent window for the latter. */
@@ -60,7 +61,7 @@ void handle_event(uint64_t id) {
         go_on(utcb, cpu, agent_entry_address);
         return;
     }
-    if (event == PAGE_FAULT && is_of_agent(utcb->exception.cr2))
+    if (event == PAGE_FAULT && is_of_agent(utcb->exception.cr2) && !pds.ending[id >> 16])
         root_panic("memory of an agent, which the root task gave it, is not mapped; PD", id >> 16);
     mailbox->fault = (struct agent_fault){
         .vector = event, .error = utcb->exception.error, .address = utcb->exception.cr2, .rip = utcb->exception.rip};
@@ -140,6 +141,7 @@ static bool create(uint32_t pd, uint64_t quota) {
 bool pds_create(uint32_t pd, uint64_t quota) {
     if (!create(pd, quota))
         return false;
+    pds.ending[pd] = false;
     give_memory(pd, (const void *)LAYOUT_AGENT_CODE, LAYOUT_AGENT_CODE,
                 (uint32_t)((agent_code_end_address - LAYOUT_AGENT_CODE) >> NOVA_PAGE_LOG2), 5);
     give_object(pd, block(pd), HIDDEN_SELF, 0);
@@ -154,6 +156,7 @@ static void empty(uint32_t pd, uint64_t range) {
 }
 
 void pds_empty(uint32_t pd) {
+    pds.ending[pd] = true;
     for (uint64_t base = 0; base < NOVA_USER_END >> NOVA_PAGE_LOG2; base += UINT64_C(1) << EMPTY_ORDER)
         empty(pd, nova_range(NOVA_MEMORY, base, EMPTY_ORDER, NOVA_ALL_RIGHTS));
     empty(pd, nova_range(NOVA_PORTS, 0, LAYOUT_PIO_LOG2, NOVA_ALL_RIGHTS));
@@ -162,6 +165,7 @@ void pds_empty(uint32_t pd) {
 
 /* Agents that wait are woken, to find that they are dead: until then they keep the PD's memory. */
 void pds_destroy(uint32_t pd) {
+    pds.ending[pd] = true;
     root_revoke(nova_range(NOVA_OBJECTS, block(pd), ROOT_PD_SM_LOG2 + 1, NOVA_ALL_RIGHTS));
     root_revoke(nova_range(NOVA_OBJECTS, block(pd) + ROOT_PD_CALL, ROOT_PD_SM_LOG2, NOVA_ALL_RIGHTS));
     root_revoke(nova_range(NOVA_OBJECTS, block(pd) + ROOT_PD_SM, ROOT_PD_SM_LOG2, NOVA_ALL_RIGHTS));

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { MEMO_COUNT = 1 << 12, PATH_BYTES = 4096 };
+enum { MEMO_COUNT = 1 << 12, PATH_BYTES = 4096, SHRINK_MILLISECONDS = 60000 };
 
 /* One boot. */
 static void run(void *context, const struct seq *seq, char signature[HARNESS_SIGNATURE_MAX]) {
@@ -28,17 +28,20 @@ static void run(void *context, const struct seq *seq, char signature[HARNESS_SIG
 struct shrinking {
     struct hunt *hunt;
     const char *signature;
+    int64_t until;
 };
 
 static bool still_fails(void *context, const struct seq *seq) {
     struct shrinking *shrinking = context;
     char signature[HARNESS_SIGNATURE_MAX];
+    if (now_milliseconds() > shrinking->until)
+        return false;
     run(shrinking->hunt, seq, signature);
     return strcmp(signature, shrinking->signature) == 0;
 }
 
 static void shrink(struct hunt *hunt, struct seq *seq, const char *signature) {
-    struct shrinking shrinking = {hunt, signature};
+    struct shrinking shrinking = {hunt, signature, now_milliseconds() + SHRINK_MILLISECONDS};
     uint64_t *memo = allocate(MEMO_COUNT * sizeof *memo);
     memset(memo, 0, MEMO_COUNT * sizeof *memo);
     seq_shrink(seq, still_fails, &shrinking, hunt->budget, memo, MEMO_COUNT);
@@ -91,16 +94,17 @@ void hunt_take(struct hunt *hunt, const char *text, const char *signature) {
     if (!file_replace(path, text, strlen(text)) || !sequence_load(&seq, path, NULL))
         return;
     run(hunt, &seq, alone);
-    uint32_t at = find(hunt, alone);
     if (!alone[0]) {
         hunt->shy++;
         printf("does not show alone: %s\n", signature);
     } else if (known_has(&hunt->known, &seq, alone, run, hunt)) {
         hunt->masked++;
-    } else if ((at = find(hunt, alone)) < hunt->count) {
-        hunt->found[at].seen++;
     } else {
-        keep(hunt, &seq, alone);
+        uint32_t at = find(hunt, alone);
+        if (at < hunt->count)
+            hunt->found[at].seen++;
+        else
+            keep(hunt, &seq, alone);
     }
     sequence_free(&seq);
 }

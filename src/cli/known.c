@@ -20,8 +20,8 @@ static bool take_line(struct known *known, char *line) {
     if (known->count == KNOWN_MAX || strlen(signature) >= HARNESS_SIGNATURE_MAX ||
         (word && strlen(word) >= KNOWN_WORD_MAX) || strtok_r(NULL, " \t\n", &rest))
         return false;
-    strcpy(known->line[known->count].signature, signature);
-    strcpy(known->line[known->count].word, word ? word : "");
+    snprintf(known->line[known->count].signature, HARNESS_SIGNATURE_MAX, "%s", signature);
+    snprintf(known->line[known->count].word, KNOWN_WORD_MAX, "%s", word ? word : "");
     known->line[known->count++].seen = 0;
     return true;
 }
