@@ -235,7 +235,8 @@ static void boot_once(struct qemu *qemu, struct qemu_job **jobs, size_t count, u
     snprintf(command, sizeof command, "replay seed=%" PRIu64 " empty=%d exact=%d", seed, qemu->options->empty,
              qemu->options->control);
     qemu_start(qemu, command, archive, bytes, cpus, true);
-    for (const char *line = qemu_line(qemu); line && !boot->trouble; line = qemu_line(qemu)) {
+    const char *line;
+    while (!boot->trouble && (line = qemu_line(qemu))) {
         take_line(boot, line);
         boot->trouble = qemu_trouble(qemu, line);
     }
