@@ -83,7 +83,7 @@ static void find_modules(void) {
 static uint32_t count_cpus(void) {
     uint32_t online = 0;
     for (uint32_t at = kernel.hip->cpu_offset; at < kernel.hip->memory_offset; at += kernel.hip->cpu_size)
-        online += *(const uint8_t *)kernel.hip + at ? ((const uint8_t *)kernel.hip)[at] & 1u : 0;
+        online += ((const uint8_t *)kernel.hip)[at] & 1u;
     return online < LAYOUT_CPUS ? online : LAYOUT_CPUS;
 }
 
@@ -240,14 +240,6 @@ static enum nova_status request(uint32_t cpu, uint32_t pd, struct request *what)
     what->rdi = mailbox->word[0];
     what->rsi = mailbox->word[1];
     return (enum nova_status)(what->rdi & 0xff);
-}
-
-uint64_t kernel_raw(uint32_t cpu, uint32_t pd, uint64_t rax, uint64_t word[ABI_WORDS]) {
-    (void)cpu;
-    (void)pd;
-    (void)rax;
-    (void)word;
-    return RESCIND_NOWHERE;
 }
 
 /* ---- operations ---- */

@@ -3,6 +3,7 @@
 
 #include "agent.h"
 #include "instructions.h"
+#include "raw.h"
 #include "system_call.h"
 
 #include <stddef.h>

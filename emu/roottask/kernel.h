@@ -58,10 +58,6 @@ void kernel_end(uint32_t what);
 /* A system call by a live PD, executed on a CPU. */
 void kernel_call(uint32_t cpu, uint32_t pd, uint64_t word[ABI_WORDS]);
 
-/* Whatever a PD's program can put into registers: rax, and the words. Returns rax, or RESCIND_NOWHERE if the PD did not
- * live to see any result. */
-uint64_t kernel_raw(uint32_t cpu, uint32_t pd, uint64_t rax, uint64_t word[ABI_WORDS]);
-
 /* What an access came to. A unit of memory holds what tag.h says. */
 struct kernel_access {
     uint64_t unit;
