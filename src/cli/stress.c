@@ -25,7 +25,7 @@ enum {
     OPTION_FINDINGS,
     OPTION_KNOWN,
 };
-enum { SHRINK_BUDGET = 250 };
+enum { SHRINK_BUDGET = 250, NOVA_BOOT_OPS = 10000 /* then it has kept too much of the root task's memory */ };
 enum { SECONDS_DEFAULT = 10, LENGTH_DEFAULT = 256, LENGTH_MAX = 1024, COMMAND_MAX = 200 };
 
 struct arguments {
@@ -230,6 +230,8 @@ static void make_command(const struct session *session, uint64_t first, bool dum
     const struct arguments *arguments = session->arguments;
     uint64_t left = arguments->ops ? arguments->ops - done_so_far(session) : 0;
     const char *mode = arguments->mode;
+    if (arguments->qemu.nova && (left == 0 || left > NOVA_BOOT_OPS))
+        left = NOVA_BOOT_OPS;
     snprintf(command, COMMAND_MAX,
              "%s seed=%" PRIu64 " first=%" PRIu64 " ops=%" PRIu64 " length=%" PRIu64
              " victims=%d dump=%d nodrop=%d exact=%d empty=%d",
