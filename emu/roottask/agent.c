@@ -5,9 +5,6 @@
 
 enum { PAGE_LOG2 = 12, PAGE_FAULT = 14, PROTECTION_FAULT = 13 };
 
-_Noreturn void agent_main(struct agent_mailbox *mailbox);
-_Noreturn void agent_fault(struct agent_mailbox *mailbox);
-
 static void set_stage(struct agent_mailbox *mailbox, enum agent_stage stage) {
     __atomic_store_n(&mailbox->stage, (uint32_t)stage, __ATOMIC_RELEASE);
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
@@ -92,7 +89,7 @@ static void perform(struct agent_mailbox *mailbox) {
         make_accesses(mailbox);
         note_busy(mailbox);
     } else {
-        mailbox->rax = instruction_syscall(mailbox->rax, mailbox->word);
+        agent_call(mailbox);
     }
     answer(mailbox);
 }
@@ -105,8 +102,7 @@ static _Noreturn void serve(struct agent_mailbox *mailbox) {
             break;
         be_busy(mailbox);
     }
-    for (;;)
-        instruction_control(CONTROL_RETURN, 0, 0, 0);
+    agent_return(mailbox);
 }
 
 _Noreturn void agent_main(struct agent_mailbox *mailbox) {
@@ -115,7 +111,7 @@ _Noreturn void agent_main(struct agent_mailbox *mailbox) {
 
 /* Whether an exception is the access's own refusal. */
 static bool is_refusal(const struct agent_mailbox *mailbox, const struct kernel_access *access) {
-    const struct control_fault *fault = &mailbox->control.fault;
+    const struct agent_fault *fault = &mailbox->fault;
     uint64_t address = access->unit << PAGE_LOG2;
     if (mailbox->stage == AGENT_PORT)
         return fault->vector == PROTECTION_FAULT;

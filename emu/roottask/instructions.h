@@ -4,30 +4,16 @@
 #ifndef RESCIND_ROOTTASK_INSTRUCTIONS_H
 #define RESCIND_ROOTTASK_INSTRUCTIONS_H
 
-#include "abi/abi.h"
-
-static inline uint64_t instruction_control(uint64_t number, uint64_t a, uint64_t b, uint64_t c) {
-    __asm__ volatile("syscall" : "+a"(number), "+D"(a), "+S"(b), "+d"(c) : : "rcx", "r8", "r9", "r10", "r11", "memory");
-    return number;
-}
-
-/* Any registers; returns rax. */
-static inline uint64_t instruction_syscall(uint64_t rax, uint64_t word[ABI_WORDS]) {
-    register uint64_t r10 __asm__("r10") = word[3];
-    register uint64_t r8 __asm__("r8") = word[4];
-    __asm__ volatile("syscall"
-                     : "+a"(rax), "+D"(word[0]), "+S"(word[1]), "+d"(word[2]), "+r"(r10), "+r"(r8)
-                     :
-                     : "rcx", "r9", "r11", "memory");
-    word[3] = r10;
-    word[4] = r8;
-    return rax;
-}
+#include <stdint.h>
 
 static inline uint8_t instruction_in(uint16_t port) {
     uint8_t value;
     __asm__ volatile("inb %1, %0" : "=a"(value) : "d"(port) : "memory");
     return value;
+}
+
+static inline void instruction_out(uint16_t port, uint8_t value) {
+    __asm__ volatile("outb %0, %1" : : "a"(value), "d"(port) : "memory");
 }
 
 /* Calls a program at an address that takes nothing and changes eax only. */

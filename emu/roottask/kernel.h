@@ -1,13 +1,15 @@
 /*
  * The kernel under test, as the root task needs it: the thin layer that another kernel gets anew.
  *
- * kernel.c is that of the kernel of src/kernel (abi/control.h). Nothing above this file knows how a PD is made to make
- * a system call or an access. PDs are named by the kernel's own indices, of which 0 is root's.
+ * A backend implements it, in a folder of its own: emu/own for the kernel of src/kernel (abi/control.h), emu/nova for
+ * NOVA. Nothing above this file knows how a PD is made to make a system call or an access. PDs are named by the
+ * backend's own indices, of which 0 is root's.
  */
 #ifndef RESCIND_ROOTTASK_KERNEL_H
 #define RESCIND_ROOTTASK_KERNEL_H
 
 #include "abi/target.h"
+#include "oracle/oracle.h"
 
 #include <stddef.h>
 
@@ -25,21 +27,36 @@ const void *kernel_module(uint32_t index, size_t *bytes);
 void *kernel_heap(size_t *bytes);
 
 uint32_t kernel_cpus(void);
-void kernel_geometry(struct rescind_geometry *geometry, struct rescind_costs *costs);
+
+/* What kernel it is. */
+struct kernel_description {
+    const char *name;
+    const struct oracle_policy *policy; /* the record by which it is judged */
+    struct rescind_geometry geometry;
+    struct rescind_costs costs; /* pd 0: there are no accounts to look into */
+    bool silent;                /* see struct rescind_target */
+    bool boots_once;            /* likewise */
+    /* The next call gets no memory at its n-th request. NULL: there is no way to ask for that. */
+    void (*fail_allocation)(uint32_t n);
+};
+void kernel_describe(struct kernel_description *description);
+
+/* Brings it into its boot state, as far as it goes. */
+void kernel_boot(void);
 
 /* Whether frames hold memory that the root task may write to; then where it sees one of them. */
 bool kernel_is_memory(uint64_t frame);
 void *kernel_frame(uint64_t frame);
 
-/* The next call gets no memory at its n-th request. */
-void kernel_fail_allocation(uint32_t n);
+/* Why the kernel has no such operation, in a word; NULL: it has. */
+const char *kernel_lacks(uint32_t pd, const uint64_t word[ABI_WORDS]);
+
+/* Nobody names that PD, or object (RESCIND_OBJECT), any more: for kernels that do not end it by themselves. Listed in
+ * the log of the last call. */
+void kernel_end(uint32_t what);
 
 /* A system call by a live PD, executed on a CPU. */
 void kernel_call(uint32_t cpu, uint32_t pd, uint64_t word[ABI_WORDS]);
-
-/* Whatever a PD's program can put into registers: rax, and the words. Returns rax, or RESCIND_NOWHERE if the PD did not
- * live to see any result. */
-uint64_t kernel_raw(uint32_t cpu, uint32_t pd, uint64_t rax, uint64_t word[ABI_WORDS]);
 
 /* What an access came to. A unit of memory holds what tag.h says. */
 struct kernel_access {

@@ -9,8 +9,9 @@
  *   rescind: root task MODE, KEY=NUMBER...        has started
  *   begin N                                       starts sequence N (replay: its place in the archive)
  *   op INDEX NAME                                 replay: is about to do that, as signatures call it
- *   agree N executed=.. changed=.. units=.. probes=..
- *   finding N at=OPERATION executed=.. changed=.. units=.. probes=.. SIGNATURE
+ *   tally OPERATION=.. reached=.. refused=..      done since the start, by operation; accesses, by what came of them
+ *   agree N executed=.. changed=.. units=.. lacking=.. probes=..
+ *   finding N at=OPERATION executed=.. changed=.. units=.. lacking=.. probes=.. SIGNATURE
  *   report {  ...  }                              of the finding before; any lines
  *   sequence {  ...  }                            what shows it, as .rsq text
  *   calls N                                       raw: made in the sequence in progress, beside its operations
@@ -23,6 +24,7 @@
 #define PROTOCOL_HELLO "rescind: root task "
 #define PROTOCOL_BEGIN "begin "
 #define PROTOCOL_OP "op "
+#define PROTOCOL_TALLY "tally "
 #define PROTOCOL_AGREE "agree "
 #define PROTOCOL_FINDING "finding "
 #define PROTOCOL_TOO_LARGE "too-large "

@@ -26,7 +26,7 @@ static void on_start(void *context) {
 }
 
 static void on_step(void *context, const struct harness_step *step) {
-    (void)step;
+    session_count(context, step);
     ((struct session *)context)->steps++;
 }
 

@@ -75,6 +75,14 @@ void session_start(struct session *session, const char *mode) {
     static const struct rescind_hooks hooks;
     struct line line = {0};
     size_t left = 0;
+    struct kernel_description what;
+    kernel_describe(&what);
+    struct oracle_policy control = *what.policy;
+    if (session_option("exact", 0)) { /* a model that is wrong on purpose */
+        control.name = "control";
+        control.own_self = control.child = ORACLE_UNIT;
+        what.policy = &control;
+    }
     uint8_t *memory = kernel_heap(&left);
     session->target = target_make();
     uint32_t mappings = (uint32_t)session_option("mappings", MAPPINGS_DEFAULT);
@@ -82,8 +90,8 @@ void session_start(struct session *session, const char *mode) {
     session->ops = take(&memory, &left, SEQ_MAX_OPS * sizeof(struct seq_op));
     session->text_size = (size_t)SEQ_MAX_OPS * SEQ_TEXT_MAX;
     session->text = take(&memory, &left, session->text_size);
-    session->harness = harness_init(take(&memory, &left, size), size, session->target, mappings, &oracle_policy_exact,
-                                    &hooks, enter, NULL);
+    session->harness =
+        harness_init(take(&memory, &left, size), size, session->target, mappings, what.policy, &hooks, enter, NULL);
     if (!session->harness)
         session_bad("no harness");
     session->spare_size = soak_size();
@@ -92,10 +100,47 @@ void session_start(struct session *session, const char *mode) {
     session->started = kernel_ticks();
     line_text(&line, PROTOCOL_HELLO);
     line_text(&line, mode);
+    line_text(&line, " on ");
+    line_text(&line, what.name);
+    line_text(&line, " by ");
+    line_text(&line, what.policy->name);
     line_text(&line, " ");
     line_number(&line, "cpus=", kernel_cpus());
     line_number(&line, "leaf-level=", session->target->geometry.leaf_level);
     line_number(&line, "heap=", left + size);
+    line_end(&line);
+}
+
+void session_count(void *context, const struct harness_step *step) {
+    struct session *session = context;
+    if (!step->is_void && step->op->code < SEQ_CODES)
+        session->performed[step->op->code]++;
+}
+
+/* Since the machine was started. */
+static void print_tally(const struct session *session) {
+    static const char *const keys[SEQ_CODES] = {
+        [SEQ_CREATE_PD] = "create_pd=",
+        [SEQ_DELEGATE] = "delegate=",
+        [SEQ_REVOKE] = "revoke=",
+        [SEQ_DESTROY_PD] = "destroy_pd=",
+        [SEQ_LOOKUP] = "lookup=",
+        [SEQ_CREATE_OBJECT] = "create_object=",
+        [SEQ_GRANT] = "grant=",
+        [SEQ_MOVE_QUOTA] = "move_quota=",
+        [SEQ_ACCESS] = "access=",
+        [SEQ_SWITCH] = "switch=",
+        [SEQ_OOM] = "oom=",
+    };
+    struct target_counts counts = target_counts();
+    struct line line = {0};
+    line_text(&line, PROTOCOL_TALLY);
+    for (unsigned code = 0; code < SEQ_CODES; code++) {
+        if (keys[code] && session->performed[code])
+            line_number(&line, keys[code], session->performed[code]);
+    }
+    line_number(&line, "reached=", counts.reached);
+    line_number(&line, "refused=", counts.refused);
     line_end(&line);
 }
 
@@ -150,6 +195,7 @@ static void print_outcome(const struct session *session, uint64_t number) {
     line_number(&line, "executed=", outcome->executed);
     line_number(&line, "changed=", outcome->changed_operations);
     line_number(&line, "units=", outcome->changed_units);
+    line_number(&line, "lacking=", outcome->lacking);
     line_number(&line, "probes=", outcome->probes);
     line_text(&line, outcome->signature);
     line_end(&line);
@@ -162,6 +208,7 @@ void session_begin(uint64_t number) {
 }
 
 void session_tell(struct session *session, const struct seq *seq, uint64_t number) {
+    print_tally(session);
     print_outcome(session, number);
     session->sequences++;
     if (session->outcome.verdict != HARNESS_FINDING)

@@ -17,8 +17,9 @@ struct session {
     char *text; /* room for a sequence as text */
     size_t text_size;
     uint64_t operations, probes, sequences;
-    uint64_t steps;   /* of the sequence so far; replay only */
-    uint64_t started; /* in ticks */
+    uint64_t performed[SEQ_CODES]; /* by enum seq_code; neither void nor lacking */
+    uint64_t steps;                /* of the sequence so far; replay only */
+    uint64_t started;              /* in ticks */
 };
 
 /* The number of an option KEY=NUMBER of the command line, or `otherwise`. */
@@ -28,6 +29,9 @@ bool session_is_mode(const char *mode);
 
 /* Never returns without a harness. */
 void session_start(struct session *session, const char *mode);
+
+/* For options.on_step, with the session as context: counts what was performed. */
+void session_count(void *context, const struct harness_step *step);
 
 /* Runs one sequence, says what came of it, and ends the machine if it did not agree, or is the last that this boot can
  * take. */

@@ -2,7 +2,8 @@
  * Mode stress: sequences generated on the machine, until enough operations are done.
  *
  * Options: seed, ops (0: no limit), first (number of the first sequence), length (operations of a sequence), victims
- * (1: programs on other CPUs use their memory all the time), dump (1: print the first sequence and do nothing).
+ * (1: programs on other CPUs use their memory all the time), nodrop (1: no revoke with scope drop), dump (1: print the
+ * first sequence and do nothing).
  */
 #include "harness/soak.h"
 #include "kernel.h"
@@ -25,11 +26,12 @@ static struct seq_geometry large_numbers(const struct rescind_target *target) {
     return geometry;
 }
 
-/* What would take the boot state away for ever. */
-static void leave_out_ends(struct seq *seq) {
+/* What would take the boot state away for ever, and what is not wanted. */
+static void leave_out(struct seq *seq, bool drops, bool ends) {
     uint32_t kept = 0;
     for (uint32_t i = 0; i < seq->count; i++) {
-        if (!soak_ends_life(&seq->op[i]))
+        bool drop = seq->op[i].code == SEQ_REVOKE && seq->op[i].scope == ABI_DROP;
+        if (!(ends && soak_ends_life(&seq->op[i])) && !(drops && drop))
             seq->op[kept++] = seq->op[i];
     }
     seq->count = kept;
@@ -40,6 +42,8 @@ _Noreturn void stress(struct session *session) {
     uint64_t seed = session_option("seed", 0), ops = session_option("ops", 0);
     uint32_t length = (uint32_t)session_option("length", LENGTH_DEFAULT);
     uint8_t cpus = (uint8_t)kernel_cpus();
+    session->options.on_step = session_count;
+    session->options.context = session;
     kernel_keep_busy(session_option("victims", 0));
     for (uint64_t number = session_option("first", 0); !ops || session->operations < ops; number++) {
         const struct seq_geometry *geometry = number % SMALL_ONE_IN ? &small : &large;
@@ -49,7 +53,7 @@ _Noreturn void stress(struct session *session) {
         seq_random_seed(&random, seed);
         seq_random_seed(&random, seq_random_next(&random) + number);
         seq_generate(&seq, &random, &profile, length < SEQ_MAX_OPS ? length : SEQ_MAX_OPS);
-        leave_out_ends(&seq);
+        leave_out(&seq, session_option("nodrop", 0), session->target->boots_once);
         if (session_option("dump", 0)) {
             session_dump(session, &seq);
             break;

@@ -14,6 +14,7 @@ static struct {
     uint64_t tagged[FRAMES_MAX / BITS];
     uint64_t object_alive[OBJECTS_MAX / BITS];
     uint32_t nonce;
+    struct target_counts counts;
     /* Programs executed since a CPU was last made to run its PD, by (some bits of) the unit. */
     uint16_t executed[CPUS_MAX][UNITS_TOLD_APART];
 } state;
@@ -84,8 +85,16 @@ static void prepare(uint32_t cpu, struct rescind_probe *probe, uint32_t place, s
     };
 }
 
+static void count(const struct rescind_probe *probe) {
+    unsigned tried = (unsigned)__builtin_popcount(probe->rights),
+             reached = (unsigned)__builtin_popcount(probe->reached);
+    state.counts.reached += reached;
+    state.counts.refused += tried - reached;
+}
+
 static void conclude(struct rescind_probe *probe, const struct kernel_access *access) {
     probe->reached = access->reached;
+    count(probe);
     if (!access->reached || is_opaque(probe))
         return;
     probe->resource = probe->kind == ABI_PIO ? probe->unit : frame_of(access);
@@ -134,6 +143,8 @@ static void target_boot(const struct rescind_hooks *hooks, uint32_t cpus, uint64
     (void)speculation;
     for (uint32_t cpu = kernel_cpus(); cpu-- > 0;)
         target_switch_to(cpu, cpu ? RESCIND_NONE : 0);
+    kernel_boot();
+    __builtin_memset(state.object_alive, 0, sizeof(state.object_alive));
 }
 
 static void target_call(uint32_t cpu, uint32_t pd, uint64_t word[ABI_WORDS]) {
@@ -146,12 +157,24 @@ static void target_call(uint32_t cpu, uint32_t pd, uint64_t word[ABI_WORDS]) {
     }
 }
 
+static void target_end(uint32_t what) {
+    uint32_t object = what ^ RESCIND_OBJECT;
+    kernel_end(what);
+    if (what & RESCIND_OBJECT && object < OBJECTS_MAX)
+        state.object_alive[object / BITS] &= ~(UINT64_C(1) << object % BITS);
+}
+
 static bool target_object(uint32_t object, struct rescind_object_view *view) {
     *view = (struct rescind_object_view){.references = RESCIND_NONE, .payer = RESCIND_NONE};
     return object < OBJECTS_MAX && state.object_alive[object / BITS] >> object % BITS & 1;
 }
 
+struct target_counts target_counts(void) {
+    return state.counts;
+}
+
 const struct rescind_target *target_make(void) {
+    struct kernel_description what;
     state.target = (struct rescind_target){
         .version = RESCIND_TARGET_VERSION,
         .size = sizeof(struct rescind_target),
@@ -160,9 +183,9 @@ const struct rescind_target *target_make(void) {
                       1u << ABI_LOOKUP | 1u << ABI_CREATE_OBJECT | 1u << ABI_GRANT | 1u << ABI_MOVE_QUOTA,
         .kinds = 1u << ABI_MEM | 1u << ABI_PIO | 1u << ABI_OBJ,
         .boot = target_boot,
-        .boots_once = true,
         .call = target_call,
-        .fail_allocation = kernel_fail_allocation,
+        .lacks = kernel_lacks,
+        .end = target_end,
         .switch_to = target_switch_to,
         .runs = kernel_runs,
         .access = target_access,
@@ -173,7 +196,12 @@ const struct rescind_target *target_make(void) {
         .object = target_object,
         .object_limit = OBJECTS_MAX,
     };
-    kernel_geometry(&state.target.geometry, &state.target.costs);
+    kernel_describe(&what);
+    state.target.geometry = what.geometry;
+    state.target.costs = what.costs;
+    state.target.silent = what.silent;
+    state.target.boots_once = what.boots_once;
+    state.target.fail_allocation = what.fail_allocation;
     state.target.pd_limit = state.target.geometry.pds;
     return &state.target;
 }

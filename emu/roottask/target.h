@@ -16,4 +16,10 @@
 /* The target; once, after kernel_start. */
 const struct rescind_target *target_make(void);
 
+/* What accesses came to so far, each right by itself. */
+struct target_counts {
+    uint64_t reached, refused;
+};
+struct target_counts target_counts(void);
+
 #endif

@@ -54,7 +54,21 @@ def parse_arguments():
                         help="where findings go (default: findings)")
     parser.add_argument("--binaries", type=Path, metavar="DIR",
                         help="a build of the targets and `rescind` to use as it is; nothing is built, no coverage is measured")
+    parser.add_argument("--on", choices=["host", "nova"], default="host",
+                        help="what is fuzzed: this kernel's code here, or an image of NOVA r10 under QEMU (default: host)")
+    parser.add_argument("--image", type=Path, metavar="FILE",
+                        help="with --on nova: its hypervisor (default: what RESCIND_NOVA_IMAGE says)")
+    parser.add_argument("--known", type=Path, metavar="FILE", help="with --on nova: findings that are no news (docs/backends.md)")
+    parser.add_argument("--smp", type=int, default=1, metavar="N", help="with --on nova: CPUs of the machine (default: 1)")
+    parser.add_argument("--empty", action="store_true",
+                        help="with --on nova: take everything from a PD before it is destroyed")
     arguments = parser.parse_args()
+    image = arguments.image or os.environ.get("RESCIND_NOVA_IMAGE")
+    if arguments.on == "nova" and not image:
+        parser.error("there is no image of NOVA: name one with --image FILE or in RESCIND_NOVA_IMAGE")
+    if arguments.on == "host" and (arguments.image or arguments.known or arguments.empty or arguments.smp != 1):
+        parser.error("--image, --known, --smp and --empty go with --on nova")
+    arguments.image = image
     if arguments.seconds < 0 or min(arguments.jobs, arguments.disk_mb, arguments.timeout) < 1 or (arguments.slice or 1) < 1:
         parser.error("--jobs, --disk-mb, --timeout and --slice must be at least 1, --seconds at least 0")
     if arguments.binaries and arguments.engine == "both":
@@ -186,8 +200,23 @@ def take_signals(session):
         signal.signal(number, interrupt)
 
 
+def stress_nova(arguments):
+    """`rescind stress` makes sequences up on the machine, watches over it, and shrinks what it finds; never returns."""
+    builds.make_or_exit("release")
+    seconds = arguments.seconds or 2**32 - 1
+    options = ["--on=nova", f"--image={arguments.image}", f"--seconds={seconds}", f"--seed={arguments.seed}", f"--smp={arguments.smp}",
+               f"--findings={arguments.findings.resolve() / 'nova'}"]
+    options += [f"--known={arguments.known}"] if arguments.known else []
+    options += ["--empty"] if arguments.empty else []
+    arguments.findings.mkdir(parents=True, exist_ok=True)
+    sys.stdout.flush()
+    os.execv(builds.directory("release") / "rescind", ["rescind", "stress", *options])
+
+
 def main():
     arguments = parse_arguments()
+    if arguments.on == "nova":
+        stress_nova(arguments)
     state = campaign.Campaign(arguments.campaign)
     binaries = make_binaries(arguments, choose_engines(arguments))
     drop_missing(arguments, binaries)

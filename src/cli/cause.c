@@ -60,6 +60,8 @@ static error_t parse(int key, char *argument, struct argp_state *state) {
     return ARGP_ERR_UNKNOWN;
 }
 
+static const struct argp_child children[] = {{&run_options_parser, 0, NULL, 0}, {0}};
+
 static const struct argp parser = {
     options,
     parse,
@@ -68,7 +70,7 @@ static const struct argp parser = {
     "of its shrunk form and how long that took, the cause's name, and the signature and the text of the simplest "
     "sequence that shows it.\v"
     "Exit status: 0 all sorted, 2 bad input or usage; a sequence that does not fail has the signature null.",
-    run_options_child,
+    children,
     NULL,
     NULL};
 

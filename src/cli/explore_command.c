@@ -57,6 +57,8 @@ static error_t parse(int key, char *argument, struct argp_state *state) {
     return ARGP_ERR_UNKNOWN;
 }
 
+static const struct argp_child children[] = {{&run_options_parser, 0, NULL, 0}, {0}};
+
 static const struct argp parser = {
     options,
     parse,
@@ -64,7 +66,7 @@ static const struct argp parser = {
     "Runs a sequence with many schedules: which revokes and destroys are preempted where, and what runs meanwhile.\v"
     "The schedules that FILE has itself are not among them. It stops at the first finding. Exit status: 0 all agree, 1 "
     "a finding, 2 bad input or usage, or interrupted.",
-    run_options_child,
+    children,
     NULL,
     NULL};
 

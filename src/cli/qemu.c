@@ -3,6 +3,7 @@
  */
 #include "cli/qemu.h"
 
+#include "cli/elf32.h"
 #include "cli/files.h"
 
 #include <errno.h>
@@ -25,6 +26,8 @@ enum {
     OPTION_BLOCKS,
     OPTION_LOG,
     OPTION_SMP,
+    OPTION_IMAGE,
+    OPTION_EMPTY,
     OPTION_THREADS
 };
 enum { POLL_MILLISECONDS = 100, PATH_BYTES = 4096, WORDS_MAX = 40, NOT_FOUND = 127 };
@@ -35,10 +38,14 @@ static const char program[] = "qemu-system-x86_64", package[] = "qemu-system-x86
 /* ---- options ---- */
 
 static const struct argp_option list[] = {
-    {"on", OPTION_ON, "host|qemu|unicorn", 0,
-     "Where sequences run: the kernel here, or kernel.elf on a machine, or on CPUs that Unicorn emulates (default: "
-     "host)",
+    {"on", OPTION_ON, "host|qemu|unicorn|nova", 0,
+     "Where sequences run: the kernel here, or kernel.elf on a machine, or on CPUs that Unicorn emulates, or an image "
+     "of "
+     "NOVA r10 on a machine (default: host)",
      0},
+    {"image", OPTION_IMAGE, "FILE", 0,
+     "NOVA's hypervisor, the ELF file as its build leaves it (default: what RESCIND_NOVA_IMAGE says)", 0},
+    {"empty", OPTION_EMPTY, NULL, 0, "NOVA: take everything from a PD before it is destroyed", 0},
     {"machine", OPTION_MACHINE, "q35|pc", 0, "QEMU's machine (default: q35)", 0},
     {"cpu", OPTION_CPU, "MODEL", 0, "QEMU's processor, such as max or qemu64 (default: max)", 0},
     {"kernel", OPTION_KERNEL, "FILE", 0, "The kernel to boot (default: emu/kernel.elf beside this program)", 0},
@@ -55,13 +62,21 @@ static error_t parse(int key, char *argument, struct argp_state *state) {
     struct qemu_options *options = state->input;
     switch (key) {
     case ARGP_KEY_INIT:
-        *options = (struct qemu_options){.machine = "q35", .cpu = "max", .timeout = TIMEOUT_DEFAULT};
+        *options = (struct qemu_options){
+            .machine = "q35", .cpu = "max", .timeout = TIMEOUT_DEFAULT, .image = getenv("RESCIND_NOVA_IMAGE")};
         return 0;
     case OPTION_ON:
-        options->on = strcmp(argument, "qemu") == 0;
+        options->nova = strcmp(argument, "nova") == 0;
+        options->on = options->nova || strcmp(argument, "qemu") == 0;
         options->unicorn = strcmp(argument, "unicorn") == 0;
         if (!options->on && !options->unicorn && strcmp(argument, "host") != 0)
-            argp_error(state, "--on: expected host, qemu or unicorn, found '%s'", argument);
+            argp_error(state, "--on: expected host, qemu, unicorn or nova, found '%s'", argument);
+        return 0;
+    case OPTION_IMAGE:
+        options->image = argument;
+        return 0;
+    case OPTION_EMPTY:
+        options->empty = true;
         return 0;
     case OPTION_MACHINE:
         options->machine = argument;
@@ -155,7 +170,8 @@ static char *plugin_words(const struct qemu *qemu) {
     const char *wanted = qemu->options->blocks;
     char path[PATH_BYTES], *words = NULL, *file = NULL;
     beside(path, "blocks.so");
-    if ((wanted && strcmp(wanted, "none") == 0) || access(path, R_OK) != 0)
+    bool unwanted = wanted ? strcmp(wanted, "none") == 0 : qemu->options->nova;
+    if (unwanted || access(path, R_OK) != 0)
         return NULL;
     if (wanted && wanted[0] != '/') {
         char *here = getcwd(NULL, 0);
@@ -171,6 +187,19 @@ static char *plugin_words(const struct qemu *qemu) {
     return words;
 }
 
+/* NOVA's image as QEMU takes it. */
+static char *convert_image(struct qemu *qemu) {
+    char path[PATH_BYTES];
+    if (!qemu->options->image || !*qemu->options->image) {
+        complain("there is no image of NOVA: name one with --image=FILE or in RESCIND_NOVA_IMAGE");
+        give_up(qemu);
+    }
+    make_path(qemu, "kernel.elf", path);
+    if (!elf32_convert(qemu->options->image, path))
+        give_up(qemu);
+    return strdup(path);
+}
+
 void qemu_open(struct qemu *qemu, const struct qemu_options *options, struct progress *progress) {
     char path[PATH_BYTES];
     memset(qemu, 0, sizeof *qemu);
@@ -182,10 +211,11 @@ void qemu_open(struct qemu *qemu, const struct qemu_options *options, struct pro
         exit(EXIT_BAD);
     }
     make_directory(qemu);
-    qemu->kernel = options->kernel ? must_have(qemu, options->kernel, "--kernel names the kernel to boot")
-                                   : built(qemu, "kernel.elf");
+    qemu->kernel = options->nova     ? convert_image(qemu)
+                   : options->kernel ? must_have(qemu, options->kernel, "--kernel names the kernel to boot")
+                                     : built(qemu, "kernel.elf");
     qemu->plugin = plugin_words(qemu);
-    char *root_task = built(qemu, "roottask.elf");
+    char *root_task = built(qemu, options->nova ? "roottask_nova.elf" : "roottask.elf");
     make_path(qemu, "roottask.elf", path);
     bool linked = symlink(root_task, path) == 0;
     free(root_task);
@@ -208,6 +238,8 @@ void qemu_close(struct qemu *qemu) {
         make_path(qemu, "roottask.elf", path);
         unlink(path);
         make_path(qemu, "archive", path);
+        unlink(path);
+        make_path(qemu, "kernel.elf", path);
         unlink(path);
         rmdir(qemu->directory);
     }
@@ -255,9 +287,18 @@ static _Noreturn void become_qemu(const struct qemu *qemu, const char *modules, 
                                     counted                  ? "shift=1,sleep=off"
                                     : qemu->options->threads ? "tcg,thread=multi"
                                                              : "tcg,thread=single",
-                                    qemu->plugin ? "-plugin" : NULL,
-                                    qemu->plugin,
                                     NULL};
+    size_t count = 0;
+    while (words[count])
+        count++;
+    if (qemu->plugin) {
+        words[count++] = "-plugin";
+        words[count++] = qemu->plugin;
+    }
+    if (qemu->options->nova) {
+        words[count++] = "-append";
+        words[count++] = "serial";
+    }
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     signal(SIGPIPE, SIG_DFL);
     if (chdir(qemu->directory) == 0 && dup2(nothing, STDIN_FILENO) >= 0 && dup2(output, STDOUT_FILENO) >= 0 &&
@@ -384,8 +425,20 @@ enum qemu_end qemu_end(struct qemu *qemu, int *status, char how[64]) {
     return QEMU_EXITED;
 }
 
+const char *qemu_trouble(const struct qemu *qemu, const char *line) {
+    static const char *const patterns[] = {"Killed EC", "Assertion", "IPI timeout"};
+    for (size_t i = 0; qemu->options->nova && i < sizeof patterns / sizeof patterns[0]; i++) {
+        if (strstr(line, patterns[i]))
+            return patterns[i];
+    }
+    return NULL;
+}
+
 void qemu_print_again(const struct qemu_options *options, uint64_t seed, const char *path) {
-    printf("run again: rescind run --on=qemu --machine=%s --cpu=%s", options->machine, options->cpu);
+    printf("run again: rescind run --on=%s --machine=%s --cpu=%s", options->nova ? "nova" : "qemu", options->machine,
+           options->cpu);
+    if (options->nova)
+        printf(" --image=%s%s", options->image, options->empty ? " --empty" : "");
     if (options->cpus)
         printf(" --smp=%u", options->cpus);
     if (options->kernel)

@@ -10,8 +10,12 @@
 #include <sys/types.h>
 
 struct qemu_options {
-    bool on;      /* sequences are to be run on a machine */
-    bool unicorn; /* they are to be run under Unicorn instead (cli/unicorn.h), with `kernel` */
+    bool on;           /* sequences are to be run on a machine */
+    bool unicorn;      /* they are to be run under Unicorn instead (cli/unicorn.h), with `kernel` */
+    bool nova;         /* on is true: the kernel is NOVA */
+    bool empty;        /* its PDs are emptied before they are destroyed */
+    bool control;      /* the model is wrong on purpose */
+    const char *image; /* NOVA's, or NULL */
     const char *machine, *cpu;
     const char *kernel; /* NULL: beside this program */
     const char *blocks; /* file for the blocks of the kernel that ran, or "none"; NULL: <kernel>.blocks */
@@ -56,6 +60,9 @@ const char *qemu_line(struct qemu *qemu);
 
 /* How it ended: after the last line. *how: words for a person. */
 enum qemu_end qemu_end(struct qemu *qemu, int *status, char how[64]);
+
+/* What the kernel says when something is wrong with it, or NULL: this line is not of that kind. */
+const char *qemu_trouble(const struct qemu *qemu, const char *line);
 
 /* The command that runs a file on such a machine. */
 void qemu_print_again(const struct qemu_options *options, uint64_t seed, const char *path);

@@ -24,6 +24,7 @@ struct boot {
     char op[HARNESS_SIGNATURE_MAX], panic[HARNESS_SIGNATURE_MAX];
     struct harness_outcome *reporting; /* whose report the lines belong to */
     bool skipping;                     /* lines of a block that is not wanted */
+    const char *trouble;               /* of the kernel, as a line told; or NULL */
     char last[LAST_LINES][LINE_BYTES]; /* for reports */
     uint32_t lines;
 };
@@ -74,6 +75,7 @@ static void take_outcome(struct boot *boot, const char *rest, enum harness_verdi
         .executed = (uint32_t)value_of(rest, "executed="),
         .changed_operations = (uint32_t)value_of(rest, "changed="),
         .changed_units = value_of(rest, "units="),
+        .lacking = (uint32_t)value_of(rest, "lacking="),
         .probes = value_of(rest, "probes="),
     };
     if (verdict == HARNESS_FINDING) {
@@ -141,10 +143,8 @@ static void take_line(struct boot *boot, const char *line) {
 static void sign_panic(const char *panic, const char *op, char *signature) {
     static const struct {
         const char *why, *check;
-    } checks[] = {{"assert ", "O11.assert"},
-                  {"steps ", "O10.progress"},
-                  {"memory ", "O8.memory"},
-                  {"walk ", "O6.tlb"},
+    } checks[] = {{"assert ", "O11.assert"},     {"steps ", "O10.progress"},         {"memory ", "O8.memory"},
+                  {"walk ", "O6.tlb"},           {"nova memory: ", "O7.accounting"}, {"nova ", "O11.machine"},
                   {"exception ", "O8.exception"}};
     const char *check = "O11.panic", *text = panic;
     for (size_t i = 0; i < sizeof checks / sizeof checks[0]; i++) {
@@ -189,9 +189,22 @@ static void check_started(struct qemu *qemu, const struct boot *boot, const char
     }
 }
 
+static struct qemu_job *first_left(const struct boot *boot) {
+    size_t i = 0;
+    while (i + 1 < boot->count && boot->job[i]->judged)
+        i++;
+    return boot->job[i];
+}
+
 static void judge_end(struct qemu *qemu, struct boot *boot) {
     int status;
     char how[64];
+    if (boot->trouble) {
+        snprintf(boot->panic, sizeof boot->panic, "nova %s", boot->trouble);
+        qemu_kill(qemu);
+        judge_death(boot, boot->current ? boot->current : first_left(boot), QEMU_EXITED, "stopped");
+        return;
+    }
     enum qemu_end end = qemu_end(qemu, &status, how);
     bool told = status == ROOT_DONE || status == ROOT_AGAIN || status == ROOT_FINDING || status == ROOT_TOO_LARGE;
     if (end == QEMU_EXITED && told)
@@ -219,10 +232,14 @@ static void boot_once(struct qemu *qemu, struct qemu_job **jobs, size_t count, u
     boot->job = jobs;
     boot->count = count;
     void *archive = pack_all(boot, &bytes);
-    snprintf(command, sizeof command, "replay seed=%" PRIu64, seed);
+    snprintf(command, sizeof command, "replay seed=%" PRIu64 " empty=%d exact=%d", seed, qemu->options->empty,
+             qemu->options->control);
     qemu_start(qemu, command, archive, bytes, cpus, true);
-    for (const char *line = qemu_line(qemu); line; line = qemu_line(qemu))
+    const char *line;
+    while (!boot->trouble && (line = qemu_line(qemu))) {
         take_line(boot, line);
+        boot->trouble = qemu_trouble(qemu, line);
+    }
     judge_end(qemu, boot);
     for (size_t i = 0; i < count; i++)
         now += jobs[i]->judged;

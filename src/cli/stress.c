@@ -2,6 +2,7 @@
  * rescind stress: a booted kernel under operations that are made up on the machine itself.
  */
 #include "cli/files.h"
+#include "cli/hunt.h"
 #include "cli/qemu_replay.h"
 #include "cli/worker.h"
 #include "roottask/protocol.h"
@@ -12,14 +13,27 @@
 #include <string.h>
 #include <sys/resource.h>
 
-enum { OPTION_SEED = 256, OPTION_OPS, OPTION_SECONDS, OPTION_MODE, OPTION_VICTIMS, OPTION_LENGTH };
+enum {
+    OPTION_SEED = 256,
+    OPTION_OPS,
+    OPTION_SECONDS,
+    OPTION_MODE,
+    OPTION_VICTIMS,
+    OPTION_LENGTH,
+    OPTION_WITHOUT_DROP,
+    OPTION_CONTROL,
+    OPTION_FINDINGS,
+    OPTION_KNOWN,
+};
+enum { SHRINK_BUDGET = 250, NOVA_BOOT_OPS = 10000 /* then it has kept too much of the root task's memory */ };
 enum { SECONDS_DEFAULT = 10, LENGTH_DEFAULT = 256, LENGTH_MAX = 1024, COMMAND_MAX = 200 };
 
 struct arguments {
     struct qemu_options qemu;
     uint64_t seed, ops, seconds, length;
     const char *mode, *output;
-    bool victims;
+    bool victims, without_drop;
+    const char *findings, *known;
 };
 
 static const struct argp_option options[] = {
@@ -32,6 +46,11 @@ static const struct argp_option options[] = {
     {"length", OPTION_LENGTH, "N", 0, "Operations of a sequence, after which all is torn down (default: 256)", 0},
     {"victims", OPTION_VICTIMS, NULL, 0, "Programs on other CPUs use their memory all the time", 0},
     {"seed", OPTION_SEED, "N", 0, "Chooses the operations (default: a fresh one, printed)", 0},
+    {"without-drop", OPTION_WITHOUT_DROP, NULL, 0, "No revoke with scope drop", 0},
+    {"control", OPTION_CONTROL, NULL, 0, "Judge by a model that is wrong on purpose: revokes go by units", 0},
+    {"findings", OPTION_FINDINGS, "DIRECTORY", 0,
+     "Go on after a finding: shrink it on the machine, and keep one file for each signature", 0},
+    {"known", OPTION_KNOWN, "FILE", 0, "With --findings: lines SIGNATURE [WORD] of what is no news", 0},
     {"output", 'o', "FILE", 0, "Where to write what shows a finding (default: stress-<seed>-<number>.rsq)", 0},
     {0},
 };
@@ -62,6 +81,18 @@ static error_t parse(int key, char *argument, struct argp_state *state) {
     case OPTION_VICTIMS:
         arguments->victims = true;
         return 0;
+    case OPTION_WITHOUT_DROP:
+        arguments->without_drop = true;
+        return 0;
+    case OPTION_CONTROL:
+        arguments->qemu.control = true;
+        return 0;
+    case OPTION_FINDINGS:
+        arguments->findings = argument;
+        return 0;
+    case OPTION_KNOWN:
+        arguments->known = argument;
+        return 0;
     case 'o':
         arguments->output = argument;
         return 0;
@@ -70,7 +101,13 @@ static error_t parse(int key, char *argument, struct argp_state *state) {
         return 0;
     case ARGP_KEY_END:
         if (!arguments->qemu.on)
-            argp_error(state, "only a booted kernel can be stressed: --on=qemu");
+            argp_error(state, "only a booted kernel can be stressed: --on=qemu or --on=nova");
+        if (arguments->qemu.nova && strcmp(arguments->mode, "sequences") != 0)
+            argp_error(state, "--on=nova has --mode=sequences only");
+        if (arguments->findings && strcmp(arguments->mode, "sequences") != 0)
+            argp_error(state, "--findings goes with --mode=sequences only");
+        if (arguments->known && !arguments->findings)
+            argp_error(state, "--known goes with --findings");
         return 0;
     }
     return ARGP_ERR_UNKNOWN;
@@ -91,19 +128,27 @@ static const struct argp parser = {
 
 /* ---- one session ---- */
 
+enum { TALLIES = 12 };
+
 struct session {
     const struct arguments *arguments;
     struct qemu *qemu;
     struct progress progress;
-    uint64_t operations, calls, probes, sequences, boots;
-    uint64_t number;                    /* of the sequence in progress */
-    int64_t started, boot_milliseconds; /* all boots, each up to its first sequence */
+    uint64_t operations, calls, probes, sequences, boots, lacking;
+    struct hunt *hunt;                              /* or NULL */
+    uint64_t tally[TALLIES], tally_before[TALLIES]; /* of all boots, and of those before the last */
+    bool trouble;                                   /* the kernel said that something is wrong with it */
+    uint64_t number;                                /* of the sequence in progress */
+    int64_t started, boot_milliseconds;             /* all boots, each up to its first sequence */
     char signature[HARNESS_SIGNATURE_MAX], report[HARNESS_REPORT_MAX];
     char *sequence; /* what shows the finding, as text; or NULL */
     char *block;    /* that is being read: into `sequence` or `report`; or NULL */
     size_t block_size;
 };
 
+static const char *const tally_keys[] = {
+    " create_pd=", " delegate=",   " revoke=", " destroy_pd=", " lookup=",  " create_object=",
+    " grant=",     " move_quota=", " access=", " switch=",     " reached=", " refused="};
 enum { SEQUENCE_TEXT_MAX = SEQ_MAX_OPS * SEQ_TEXT_MAX };
 
 static const char *after(const char *line, const char *word) {
@@ -136,7 +181,14 @@ static void begin_block(struct session *session, char *block, size_t size) {
 static void count(struct session *session, const char *rest) {
     session->operations += value_of(rest, "executed=");
     session->probes += value_of(rest, "probes=");
+    session->lacking += value_of(rest, "lacking=");
     session->sequences++;
+}
+
+/* The machine counts from its start. */
+static void take_tally(struct session *session, const char *rest) {
+    for (size_t i = 0; i < TALLIES; i++)
+        session->tally[i] = session->tally_before[i] + value_of(rest, tally_keys[i]);
 }
 
 static void take_line(struct session *session, const char *line) {
@@ -154,6 +206,11 @@ static void take_line(struct session *session, const char *line) {
         snprintf(session->signature, sizeof session->signature, "%s", signature ? signature + 1 : "?");
     } else if ((rest = after(line, "panic: "))) {
         snprintf(session->signature, sizeof session->signature, "panic: %.180s", rest);
+    } else if ((rest = after(line, PROTOCOL_TALLY))) {
+        take_tally(session, rest - 1); /* with the blank before the first key */
+    } else if ((rest = qemu_trouble(session->qemu, line))) {
+        snprintf(session->signature, sizeof session->signature, "panic: nova %s", rest);
+        session->trouble = true;
     } else if ((rest = after(line, PROTOCOL_CALLS))) {
         session->calls += strtoull(rest, NULL, 10);
     } else if (strcmp(line, PROTOCOL_REPORT) == 0) {
@@ -173,12 +230,16 @@ static void make_command(const struct session *session, uint64_t first, bool dum
     const struct arguments *arguments = session->arguments;
     uint64_t left = arguments->ops ? arguments->ops - done_so_far(session) : 0;
     const char *mode = arguments->mode;
+    if (arguments->qemu.nova && (left == 0 || left > NOVA_BOOT_OPS))
+        left = NOVA_BOOT_OPS;
     snprintf(command, COMMAND_MAX,
-             "%s seed=%" PRIu64 " first=%" PRIu64 " ops=%" PRIu64 " length=%" PRIu64 " victims=%d dump=%d",
+             "%s seed=%" PRIu64 " first=%" PRIu64 " ops=%" PRIu64 " length=%" PRIu64
+             " victims=%d dump=%d nodrop=%d exact=%d empty=%d",
              strcmp(mode, "registers") == 0 ? "raw"
              : strcmp(mode, "soak") == 0    ? "soak"
                                             : "stress",
-             arguments->seed, first, left, arguments->length, arguments->victims, dump);
+             arguments->seed, first, left, arguments->length, arguments->victims, dump, arguments->without_drop,
+             arguments->qemu.control, arguments->qemu.empty);
 }
 
 static bool is_over(const struct session *session) {
@@ -215,8 +276,14 @@ static bool stress_once(struct session *session, uint64_t first) {
     char how[64];
     int status;
     boot(session, first, false);
-    while (!is_over(session) && (line = qemu_line(session->qemu)))
+    memcpy(session->tally_before, session->tally, sizeof session->tally);
+    session->trouble = false;
+    while (!is_over(session) && !session->trouble && (line = qemu_line(session->qemu)))
         take_line(session, line);
+    if (session->trouble) {
+        qemu_kill(session->qemu);
+        return true;
+    }
     if (line) {
         qemu_kill(session->qemu);
         return false;
@@ -275,6 +342,17 @@ static bool report_finding(struct session *session) {
     return true;
 }
 
+/* Hands it over, and is ready for the next. */
+static void hunt_finding(struct session *session) {
+    if (!session->sequence)
+        fetch_sequence(session);
+    if (session->sequence)
+        hunt_take(session->hunt, session->sequence, session->signature);
+    free(session->sequence);
+    session->sequence = session->block = NULL;
+    session->signature[0] = session->report[0] = '\0';
+}
+
 /* ---- all ---- */
 
 static double processor_seconds(void) {
@@ -289,6 +367,8 @@ static void print_counts(const struct session *session) {
     printf("%" PRIu64 " operations in %" PRIu64 " sequences, %" PRIu64 " probes (%.1f an operation)",
            session->operations, session->sequences, session->probes,
            session->operations ? (double)session->probes / (double)session->operations : 0);
+    if (session->lacking)
+        printf(", %" PRIu64 " operations that this kernel lacks left out", session->lacking);
     if (session->calls)
         printf(", %" PRIu64 " calls with any registers", session->calls);
     printf("; %" PRIu64 " boots, seed %" PRIu64 "\n", session->boots, session->arguments->seed);
@@ -296,6 +376,31 @@ static void print_counts(const struct session *session) {
            "sequence\n",
            seconds, processor, processor > 0 ? (double)session->operations / processor : 0,
            session->boots ? (double)session->boot_milliseconds / 1000 / (double)session->boots : 0);
+    printf("performed:");
+    for (size_t i = 0; i < TALLIES; i++) {
+        if (session->tally[i])
+            printf("%s%" PRIu64, tally_keys[i], session->tally[i]);
+    }
+    putchar('\n');
+}
+
+static bool open_hunt(struct session *session) {
+    const struct arguments *arguments = session->arguments;
+    struct hunt *hunt = session->hunt = allocate(sizeof *hunt);
+    memset(hunt, 0, sizeof *hunt);
+    hunt->qemu = session->qemu;
+    hunt->directory = arguments->findings;
+    hunt->seed = arguments->seed;
+    hunt->budget = SHRINK_BUDGET;
+    return !arguments->known || known_load(&hunt->known, arguments->known);
+}
+
+/* True: that is all. */
+static bool stress_or_hunt(struct session *session, uint64_t first) {
+    bool found = stress_once(session, first);
+    if (found && session->hunt)
+        hunt_finding(session);
+    return found && !session->hunt;
 }
 
 int command_stress(int argc, char **argv) {
@@ -309,15 +414,23 @@ int command_stress(int argc, char **argv) {
     session->qemu = allocate(sizeof *session->qemu);
     progress_start(&session->progress);
     qemu_open(session->qemu, &arguments.qemu, &session->progress);
+    if (arguments.findings && !open_hunt(session))
+        return EXIT_BAD;
     session->started = now_milliseconds();
     bool found = false;
     for (uint64_t first = 0; !found && !is_over(session); first = session->number + 1)
-        found = stress_once(session, first);
+        found = stress_or_hunt(session, first);
     progress_hide(&session->progress);
     print_counts(session);
-    int status = !found ? EXIT_AGREE : report_finding(session) ? EXIT_FINDING : EXIT_BAD;
+    if (session->hunt)
+        hunt_print(session->hunt);
+    int status = session->hunt             ? (session->hunt->count ? EXIT_FINDING : EXIT_AGREE)
+                 : !found                  ? EXIT_AGREE
+                 : report_finding(session) ? EXIT_FINDING
+                                           : EXIT_BAD;
     qemu_close(session->qemu);
     free(session->sequence);
+    free(session->hunt);
     free(session->qemu);
     free(session);
     return status;

@@ -8,7 +8,7 @@
 static const struct oracle_mapping *allowed(const struct harness *harness, uint32_t pd, uint8_t kind, uint64_t unit,
                                             uint8_t rights) {
     const struct oracle_mapping *mapping = pd == ORACLE_NONE ? NULL : oracle_at(harness->oracle, pd, kind, unit);
-    return mapping && !(rights & ~mapping->rights) ? mapping : NULL;
+    return mapping && !(rights & ~usable_rights(harness, mapping)) ? mapping : NULL;
 }
 
 static void perform_access(struct harness *harness) {

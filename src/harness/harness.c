@@ -220,6 +220,11 @@ void judge_stretch(struct harness *harness) {
                     stretch);
 }
 
+uint64_t value_told(const struct harness *harness, uint64_t value) {
+    bool lookup = harness->step.call.operation == ABI_LOOKUP;
+    return !harness->target->silent ? value : lookup ? value & ((1u << ABI_VALUE_ORDER_SHIFT) - 1) : 0;
+}
+
 /* Compares what came back with what the oracle decided. */
 static void judge_result(struct harness *harness) {
     const struct harness_step *step = &harness->step;
@@ -227,7 +232,7 @@ static void judge_result(struct harness *harness) {
     const uint64_t *word = harness->word;
     bool refused = word[0] == ABI_E_MEM && result->code == ABI_OK && result->may_fail &&
                    (step->call.operation != ABI_REVOKE || oracle_may_cut(harness->oracle, &step->call));
-    uint64_t value = refused ? 0 : result->value;
+    uint64_t value = refused ? 0 : value_told(harness, result->value);
     if (word[0] != (uint64_t)result->code && !refused)
         note_number(harness, FLAW_CODE, step->call.caller, step->call.kind, result->code, word[0]);
     else if (refused && !harness->failing)
@@ -281,10 +286,38 @@ static enum harness_verdict skip(struct harness *harness) {
     return HARNESS_AGREE;
 }
 
+static enum harness_verdict leave_out(struct harness *harness, const char *why) {
+    harness->step.lacks = why;
+    harness->outcome->lacking += !harness->teardown;
+    return skip(harness);
+}
+
+static bool is_lacking(struct harness *harness) {
+    struct harness_step *step = &harness->step;
+    if (!harness->target->lacks)
+        return false;
+    if (oracle_decide(harness->oracle, &step->call).code == ABI_E_ARG && harness->target->silent)
+        step->lacks = "bad-argument";
+    else
+        step->lacks = harness->target->lacks(harness->kernel_of[step->call.caller], step->word_in);
+    return step->lacks;
+}
+
 bool root_holds_itself(const struct harness *harness) {
     const struct oracle_mapping *own = oracle_at(harness->oracle, ORACLE_ROOT, ABI_OBJ, ABI_ROOT_SELECTOR);
     return own && own->resource == ORACLE_ROOT && own->parent == ORACLE_NONE &&
            own->rights == (ABI_OBJ_RIGHTS & ~ABI_DESTROY);
+}
+
+static void end_destroyed(struct harness *harness) {
+    uint32_t count = 0;
+    const uint32_t *destroyed = harness->target->end ? oracle_destroyed(harness->oracle, &count) : NULL;
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t kernel = destroyed[i] & ORACLE_OBJECT ? harness->object_kernel_of[destroyed[i] ^ ORACLE_OBJECT]
+                                                       : kernel_pd(harness, destroyed[i]);
+        if (kernel != RESCIND_NONE)
+            harness->target->end(kernel);
+    }
 }
 
 static enum harness_verdict commit(struct harness *harness) {
@@ -294,6 +327,7 @@ static enum harness_verdict commit(struct harness *harness) {
     name_nothing(harness);
     uint32_t changes = 0;
     if (harness->committed) {
+        end_destroyed(harness);
         harness->root_lost |= !root_holds_itself(harness);
         oracle_changes(harness->oracle, &changes);
         harness->step.created = harness->result.created;
@@ -359,12 +393,15 @@ enum harness_verdict perform(struct harness *harness, const struct seq_op *op, u
     step->created = ORACLE_NONE;
     step->is_void = step->is_call = step->faulted = step->resumed = false;
     step->point = NULL;
+    step->lacks = NULL;
     step->code = ABI_OK;
     step->value = 0;
     harness->finding.flaw = FLAW_NONE;
     harness->committed = false;
     switch (op->code) {
     case SEQ_OOM:
+        if (!harness->target->fail_allocation)
+            return leave_out(harness, "oom");
         harness->failing = op->mask;
         remember(harness);
         notify(harness);
@@ -385,7 +422,7 @@ enum harness_verdict perform(struct harness *harness, const struct seq_op *op, u
             return skip(harness);
         step->call = resolve(harness, op, caller);
         encode(&step->call, step->word_in);
-        return perform_call(harness);
+        return is_lacking(harness) ? leave_out(harness, step->lacks) : perform_call(harness);
     }
 }
 
@@ -605,7 +642,8 @@ static enum harness_verdict run_tear_down(struct harness *harness, const struct 
 }
 
 static enum harness_verdict run_all(struct harness *harness, const struct seq *seq) {
-    harness->outcome->executed = harness->outcome->changed_operations = harness->outcome->suspended = 0;
+    harness->outcome->executed = harness->outcome->changed_operations = 0;
+    harness->outcome->suspended = harness->outcome->lacking = 0;
     harness->outcome->changed_units = harness->outcome->probes = 0;
     enum harness_verdict verdict = run_part(harness, seq, run_operations);
     if (verdict != HARNESS_AGREE)

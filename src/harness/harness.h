@@ -33,6 +33,7 @@ struct harness_outcome {
     enum harness_verdict verdict;
     uint32_t failed_at;          /* index of the operation; count of the sequence: tear-down */
     uint32_t executed;           /* operations done, void ones included */
+    uint32_t lacking;            /* of these, left out because the target has no such operation */
     uint32_t changed_operations; /* operations that changed the abstract state */
     uint64_t changed_units;
     uint32_t suspended; /* operations that stopped at a preemption point and ran others meanwhile */
@@ -51,7 +52,8 @@ struct harness_step {
     const struct seq_op *op;
     struct oracle_call call; /* resolved: real selectors */
     bool is_call;            /* a system call; otherwise something that the harness does */
-    bool is_void;            /* the caller does not exist */
+    bool is_void;            /* the caller does not exist, or the target has no such operation: */
+    const char *lacks;       /* why not, or NULL */
     uint32_t cpu;
     uint64_t word_in[ABI_WORDS]; /* registers as given */
     uint32_t code;               /* as returned by the target */

@@ -276,6 +276,12 @@ static inline uint8_t all_rights(uint8_t kind) {
     return kind == ABI_OBJ ? ABI_OBJ_RIGHTS : kind == ABI_PIO ? ABI_PIO_RIGHTS : ABI_MEM_RIGHTS;
 }
 
+/* The rights with which a mapping can be used: where any bit makes memory exist, it can be read. */
+static inline uint8_t usable_rights(const struct harness *harness, const struct oracle_mapping *mapping) {
+    bool implied = mapping->kind == ABI_MEM && oracle_policy_of(harness->oracle)->any_bit_exists;
+    return (uint8_t)(mapping->rights | (implied ? ABI_R : 0));
+}
+
 /* The parts of a run, for soak.c, which goes on where a run would tear down. options, outcome and mode are set. */
 enum harness_verdict start(struct harness *harness, const struct seq *seq);
 /* Whether root has its capability to itself, as at boot. */

@@ -197,7 +197,8 @@ bool oracle_commit(struct oracle *o, const struct oracle_call *call) {
     switch (call->operation) {
     case ABI_CREATE_PD:
     case ABI_CREATE_OBJECT:
-        done = create(o, call->operation == ABI_CREATE_OBJECT, o->plan.to, call->caller, call->base, ABI_OBJ_RIGHTS);
+        done = create(o, call->operation == ABI_CREATE_OBJECT, o->plan.to, call->caller, call->base,
+                      call->operation == ABI_CREATE_OBJECT ? o->policy.object_rights : (uint8_t)ABI_OBJ_RIGHTS);
         break;
     case ABI_DELEGATE:
         done = delegate_commit(o, call);
@@ -259,6 +260,10 @@ struct oracle_mapping *oracle_next(const struct oracle *o, uint32_t pd, uint8_t 
 uint64_t oracle_units(const struct oracle *o, uint32_t pd, uint8_t kind) {
     const bool in_phys = pd == ORACLE_PHYS && (kind == ABI_MEM || kind == ABI_PIO);
     return in_phys ? phys_end(o, kind) : space_asked_for(o, pd, kind)->units;
+}
+
+const struct oracle_policy *oracle_policy_of(const struct oracle *o) {
+    return &o->policy;
 }
 
 uint64_t oracle_digest(const struct oracle *o) {

@@ -40,6 +40,7 @@ struct oracle_policy {
     bool keep_old;              /* mapping onto occupied: old wins silently, not E_OVERLAP */
     bool pd_cap_is_authority;   /* remote operations need a PD capability, but no right of it */
     bool no_grant;              /* grant is an unknown operation */
+    uint8_t object_rights;      /* that the first capability to a plain object has */
 };
 extern const struct oracle_policy oracle_policy_exact, oracle_policy_nova;
 
@@ -204,6 +205,9 @@ static inline uint64_t oracle_hash_keys(uint64_t key, uint64_t step, uint64_t co
     }
     return sum;
 }
+
+/* The policy that it was made with. */
+const struct oracle_policy *oracle_policy_of(const struct oracle *oracle);
 
 /* Of all mappings, those of PHYS aside. */
 uint64_t oracle_digest(const struct oracle *oracle);

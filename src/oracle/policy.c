@@ -11,6 +11,7 @@ const struct oracle_policy oracle_policy_exact = {
     .keep_old = false,
     .pd_cap_is_authority = false,
     .no_grant = false,
+    .object_rights = ABI_OBJ_RIGHTS,
 };
 
 const struct oracle_policy oracle_policy_nova = {
@@ -21,4 +22,5 @@ const struct oracle_policy oracle_policy_nova = {
     .keep_old = true,
     .pd_cap_is_authority = true,
     .no_grant = true,
+    .object_rights = ABI_CREATE | ABI_MAP, /* a semaphore has two: up, down */
 };

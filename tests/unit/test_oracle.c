@@ -1773,6 +1773,8 @@ static void test_policy_records(void **state) {
                  oracle_policy_exact.pd_cap_is_authority || oracle_policy_exact.no_grant);
     assert_string_equal(oracle_policy_nova.name, "nova");
     assert_true(oracle_policy_nova.own_self == ORACLE_EXTENT && oracle_policy_nova.child == ORACLE_EXTENT);
+    assert_int_equal(oracle_policy_exact.object_rights, ALL_OBJ);
+    assert_int_equal(oracle_policy_nova.object_rights, ABI_CREATE | ABI_MAP);
     assert_true(oracle_policy_nova.any_bit_exists && oracle_policy_nova.keep_old &&
                 oracle_policy_nova.pd_cap_is_authority && oracle_policy_nova.no_grant);
 }
@@ -1965,6 +1967,7 @@ static void test_policy_nova_ports_and_objects(void **state) {
     assert_int_equal(revoke(o, ROOT, ABI_PIO, ABI_OWN, ABI_SELF, 9, 0, 1, NONE), ABI_OK);
     assert_int_equal(oracle_units(o, ROOT, ABI_PIO), 0);
     assert_int_equal(create_object(o, ROOT, 1, 9).code, ABI_OK);
+    assert_int_equal(rights_at(o, ROOT, ABI_OBJ, 9), oracle_policy_nova.object_rights);
     assert_int_equal(move_quota(o, ROOT, 1, 2, 1).code, ABI_OK);
     assert_int_equal(destroy_pd(o, ROOT, 1), ABI_OK);
     assert_int_equal(oracle_payer(o, ORACLE_OBJECT), ROOT);

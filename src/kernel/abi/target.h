@@ -14,7 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define RESCIND_TARGET_VERSION 4u
+#define RESCIND_TARGET_VERSION 5u
 
 /* "No such thing" where a view holds the index of a PD or node. */
 #define RESCIND_NONE UINT32_MAX
@@ -217,7 +217,19 @@ struct rescind_target {
     uint64_t (*stretch)(void);
     uint64_t stretch_limit;
 
-    /* The n-th allocation (from 1) of kernel memory in the next call fails. 0: none does. */
+    /* Why there is no such operation, in a word, or NULL: there is. What is not there is left out and counted, and with
+     * this function so is what the model calls a bad argument. NULL: everything is there. */
+    const char *(*lacks)(uint32_t pd, const uint64_t word[ABI_WORDS]);
+
+    /* By the model nobody names that PD, or object (RESCIND_OBJECT), any more. For kernels where somebody has to end
+     * it; told after the call and before its log is asked for. NULL: they end by themselves. */
+    void (*end)(uint32_t what);
+
+    /* Calls return a code and nothing more, but for a lookup the rights. */
+    bool silent;
+
+    /* The n-th allocation (from 1) of kernel memory in the next call fails. 0: none does. NULL: there is no way to ask
+     * for that. */
     void (*fail_allocation)(uint32_t n);
     /* All places that ask for memory. */
     const struct rescind_site *(*sites)(uint32_t *count);

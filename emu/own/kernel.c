@@ -3,11 +3,22 @@
 
 #include "agent.h"
 #include "instructions.h"
+#include "raw.h"
+#include "system_call.h"
+
+#include <stddef.h>
 
 /* What the kernel does not tell: the machine's geometry (src/kernel/abi/machine). */
 enum { MEM_LOG2 = 35, PIO_LOG2 = 16, OBJ_LOG2 = 16, PHYS_LOG2 = 20, LEVEL_BITS = 9, LEVELS = 4 };
 enum { PDS = 4096, OBJECTS = 1 << 16, STACK_BYTES = 1 << 20, WRITE_AT_ONCE = 512, SPINS = 4096 };
 enum { ISA_HOLE = 0xa0, ISA_HOLE_END = 0x100 };
+
+/* A mailbox begins as the kernel says. */
+_Static_assert(offsetof(struct agent_mailbox, entry) == offsetof(struct control_mailbox, entry) &&
+                   offsetof(struct agent_mailbox, on_fault) == offsetof(struct control_mailbox, on_fault) &&
+                   offsetof(struct agent_mailbox, fault) == offsetof(struct control_mailbox, fault) &&
+                   sizeof(struct agent_fault) == sizeof(struct control_fault),
+               "the kernel writes to mailboxes");
 
 static struct {
     const struct control_info *info;
@@ -24,8 +35,8 @@ static struct agent_mailbox *mailbox_of(uint32_t cpu) {
 void kernel_start(const void *information) {
     kernel.info = information;
     for (uint32_t cpu = 0; cpu < kernel.info->cpus; cpu++) {
-        mailbox_of(cpu)->control.entry = agent_entry_address;
-        mailbox_of(cpu)->control.on_fault = agent_on_fault_address;
+        mailbox_of(cpu)->entry = agent_entry_address;
+        mailbox_of(cpu)->on_fault = agent_on_fault_address;
         kernel.runs[cpu] = cpu ? RESCIND_NONE : 0;
     }
 }
@@ -70,30 +81,56 @@ uint32_t kernel_cpus(void) {
     return kernel.info->cpus;
 }
 
-void kernel_geometry(struct rescind_geometry *geometry, struct rescind_costs *costs) {
+static void fail_allocation(uint32_t n) {
+    instruction_control(CONTROL_FAIL_ALLOCATION, n, 0, 0);
+}
+
+void kernel_describe(struct kernel_description *description) {
     struct rescind_pd_view root = {0};
     kernel_pd_report(0, &root);
-    *geometry = (struct rescind_geometry){
+    *description = (struct kernel_description){
         .name = "machine",
-        .mem_log2 = MEM_LOG2,
-        .pio_log2 = PIO_LOG2,
-        .obj_log2 = OBJ_LOG2,
-        .phys_log2 = PHYS_LOG2,
-        .level_bits = LEVEL_BITS,
-        .levels = LEVELS,
-        .leaf_level = (uint8_t)kernel.info->leaf_level,
-        .pds = PDS,
-        .objects = OBJECTS,
-        .cpus = kernel.info->cpus,
-        .quota_pages = (uint32_t)(root.quota / RESCIND_PAGE_BYTES),
-        .kernel_frame = kernel.info->kernel_frame,
+        .policy = &oracle_policy_exact,
+        .boots_once = true,
+        .fail_allocation = fail_allocation,
+        .geometry =
+            {
+                .name = "machine",
+                .mem_log2 = MEM_LOG2,
+                .pio_log2 = PIO_LOG2,
+                .obj_log2 = OBJ_LOG2,
+                .phys_log2 = PHYS_LOG2,
+                .level_bits = LEVEL_BITS,
+                .levels = LEVELS,
+                .leaf_level = (uint8_t)kernel.info->leaf_level,
+                .pds = PDS,
+                .objects = OBJECTS,
+                .cpus = kernel.info->cpus,
+                .quota_pages = (uint32_t)(root.quota / RESCIND_PAGE_BYTES),
+                .kernel_frame = kernel.info->kernel_frame,
+            },
+        .costs =
+            {
+                .pd = (uint32_t)kernel.info->cost_pd,
+                .object = (uint32_t)kernel.info->cost_object,
+                .node = (uint32_t)kernel.info->cost_node,
+                .table = (uint32_t)kernel.info->cost_table,
+            },
     };
-    *costs = (struct rescind_costs){
-        .pd = (uint32_t)kernel.info->cost_pd,
-        .object = (uint32_t)kernel.info->cost_object,
-        .node = (uint32_t)kernel.info->cost_node,
-        .table = (uint32_t)kernel.info->cost_table,
-    };
+}
+
+/* That the rest is as at boot is left to whoever tears down. */
+void kernel_boot(void) {}
+
+const char *kernel_lacks(uint32_t pd, const uint64_t word[ABI_WORDS]) {
+    (void)pd;
+    (void)word;
+    return NULL;
+}
+
+/* The kernel ended it by itself. */
+void kernel_end(uint32_t what) {
+    (void)what;
 }
 
 bool kernel_is_memory(uint64_t frame) {
@@ -174,10 +211,6 @@ static bool ask(uint32_t cpu, uint32_t pd, enum agent_command command) {
 }
 
 /* ---- system calls ---- */
-
-void kernel_fail_allocation(uint32_t n) {
-    instruction_control(CONTROL_FAIL_ALLOCATION, n, 0, 0);
-}
 
 uint64_t kernel_raw(uint32_t cpu, uint32_t pd, uint64_t rax, uint64_t word[ABI_WORDS]) {
     struct agent_mailbox *mailbox = mailbox_of(cpu);

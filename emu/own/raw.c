@@ -4,6 +4,7 @@
  *
  * Options: seed, ops (calls), first.
  */
+#include "raw.h"
 #include "abi/control.h"
 #include "kernel.h"
 #include "print.h"
