@@ -135,8 +135,9 @@ bool oracle_may_die(const struct oracle *oracle, uint32_t id);
 bool oracle_is_dying(const struct oracle *oracle, uint32_t id);
 
 /*
- * Of what operations in progress drop and the target has dropped by now, the children have moved up: what others do next
- * depends on it. To be called before the next decide or end. `there`: whether the target has a mapping at that unit.
+ * Of what operations in progress drop and the target has dropped by now, the children have moved up: what others do
+ * next depends on it. To be called before the next decide or end. `there`: whether the target has a mapping at that
+ * unit.
  */
 typedef bool oracle_there(void *context, const struct oracle_mapping *mapping);
 void oracle_catch_up(struct oracle *oracle, oracle_there *there, void *context);
