@@ -7,6 +7,7 @@
 #include "harness/walk.h"
 #include "ptab.h"
 #include "session.h"
+#include "space.h"
 
 #include <setjmp.h>
 #include <stdio.h>
@@ -32,6 +33,7 @@ static struct {
     jmp_buf frame;
     const char *stopped;
     uint64_t *root;
+    struct account account;
     struct page page[PAGES];
     char text[OPERATIONS_MAX * 64];
     size_t length;
@@ -127,10 +129,17 @@ static void map(unsigned base, unsigned order, uint64_t frame, unsigned rights) 
     }
 }
 
+/* Frees the tables that were released: no CPU walks any. The account has paid for more. */
+static void release(uint32_t tables) {
+    fuzz.account = (struct account){.quota = UINT64_MAX, .used = UINT64_MAX};
+    ptab_owe(&fuzz.account, tables);
+    while (ptab_release(ptab_retired)) {
+    }
+}
+
 static void unmap(const struct page *page) {
     unsigned base = page->base, order = page->order;
-    ptab_unmap(fuzz.root, base, order);
-    ptab_release();
+    release(ptab_unmap(fuzz.root, base, order));
     set(base, order, 0, 0, false);
 }
 
@@ -157,7 +166,7 @@ static void join(const struct page *page) {
         return;
     if (ptab_is_large_leaf(first.order + 1u))
         ptab_join(fuzz.root, first.base, first.order + 1u);
-    ptab_release();
+    release(ptab_is_large_leaf(first.order + 1u));
     set(first.base, first.order + 1u, first.frame, first.rights, true);
 }
 
