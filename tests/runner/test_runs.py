@@ -294,6 +294,7 @@ class Endings(Runs):
             for process in [run.pid, *self.engines()]:
                 os.kill(process, signal.SIGKILL)
             run.communicate()
+        self.wait_for(lambda: not self.engines(), "killed processes that stay")
         self.run_until(self.shrunk, "no finding", binaries, "--slice", 1)
         self.assertEqual(self.lines("status.jsonl")[-1]["executions"], self.counted())
         for path, meta in self.metas().items():
