@@ -12,31 +12,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-SKIPPED = 77
-AGREE, FINDING, BAD = 0, 1, 2
+from judging import AGREE, BAD, FINDING, SEVERAL_CPUS, SKIPPED, check, run, status, verdicts
+
 WRITTEN_BY_HAND = ["corpus/scenarios", "corpus/semantics", "corpus/regress"]
-SEVERAL_CPUS = "corpus/scenarios/tlb-two-cpus.rsq"
-bad = 0
-
-
-def check(name, holds, output=""):
-    global bad
-    print(f"{'ok    ' if holds else 'FAILED'}  {name}", flush=True)
-    if not holds:
-        bad += 1
-        print(output)
-
-
-def run(rescind, *arguments, **options):
-    return subprocess.run([rescind, *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                          errors="replace", **options)
-
-
-def verdicts(rescind, *arguments):
-    """By path. A line that is no verdict is none."""
-    done = run(rescind, "run", "--json", "--timeout=60", *arguments)
-    rows = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
-    return {row["path"]: row for row in rows}
 
 
 def signatures(rescind, kernel, *files):
@@ -178,7 +156,7 @@ def main():
             try_stress_of_faults(rescind, programs, work)
         try_deaths(rescind, work)
         try_refusals(rescind, programs, work)
-    return 1 if bad else 0
+    return status()
 
 
 if __name__ == "__main__":

@@ -12,24 +12,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-SKIPPED = 77
-AGREE, FINDING, BAD = 0, 1, 2
+from judging import AGREE, BAD, FINDING, SKIPPED, check, run, status
+
 FINDINGS = Path("docs/findings/nova-r10")
 CONTROL_OPERATIONS = 1000
-bad = 0
-
-
-def check(name, holds, output=""):
-    global bad
-    print(f"{'ok    ' if holds else 'FAILED'}  {name}", flush=True)
-    if not holds:
-        bad += 1
-        print(output)
-
-
-def run(rescind, *arguments, **options):
-    return subprocess.run([rescind, *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                          errors="replace", **options)
 
 
 def try_without_image(rescind, work):
@@ -86,7 +72,7 @@ def main():
             try_image(rescind, image, work)
         else:
             print("skipped: no image of NOVA; RESCIND_NOVA_IMAGE names none")
-    return 1 if bad else 0 if image else SKIPPED
+    return status() or (0 if image else SKIPPED)
 
 
 if __name__ == "__main__":

@@ -8,46 +8,24 @@ faults.
 
 import json
 import re
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-SKIPPED = 77
-AGREE, FINDING, BAD = 0, 1, 2
+from judging import AGREE, BAD, FINDING, SEVERAL_CPUS, SKIPPED, check, run, status, verdicts
+
 FAULTS = Path("faults/machine")
 SCENARIOS, SEMANTICS = "corpus/scenarios", "corpus/semantics"
-SEVERAL_CPUS = "corpus/scenarios/tlb-two-cpus.rsq"
-bad = 0
-
-
-def check(name, holds, output=""):
-    global bad
-    print(f"{'ok    ' if holds else 'FAILED'}  {name}", flush=True)
-    if not holds:
-        bad += 1
-        print(output)
-
-
-def run(rescind, *arguments, **options):
-    return subprocess.run([rescind, *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                          errors="replace", **options)
-
-
-def rows_of(rescind, *arguments):
-    done = run(rescind, "run", "--json", "--timeout=60", *arguments)
-    rows = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
-    return {row["path"]: row for row in rows}
 
 
 def signatures(rescind, kernel, *files):
-    return [row["signature"] for row in rows_of(rescind, "--on=unicorn", f"--kernel={kernel}", *files).values()
+    return [row["signature"] for row in verdicts(rescind, "--on=unicorn", f"--kernel={kernel}", *files).values()
             if row.get("signature")]
 
 
 def try_corpus(rescind):
-    host = rows_of(rescind, "corpus")
-    rows = rows_of(rescind, "--on=unicorn", "corpus")
+    host = verdicts(rescind, "corpus")
+    rows = verdicts(rescind, "--on=unicorn", "corpus")
     differing = [f"{path}: {host[path]['verdict']}, under Unicorn {rows.get(path)}" for path in host
                  if path not in rows or rows[path]["verdict"] != host[path]["verdict"]]
     check(f"corpus, {len(host)} files: as on the host", len(host) > 1000 and not differing, "\n".join(differing[:20]))
@@ -56,8 +34,8 @@ def try_corpus(rescind):
 def try_any_order(rescind):
     """What one sequence leaves behind changes nothing for the next: results, probes and mappings are the same."""
     files = sorted(map(str, Path("corpus/scenarios").glob("*.rsq"))) + sorted(map(str, Path("corpus/regress").glob("*.rsq")))
-    forth = rows_of(rescind, "--on=unicorn", *files)
-    back = rows_of(rescind, "--on=unicorn", *reversed(files))
+    forth = verdicts(rescind, "--on=unicorn", *files)
+    back = verdicts(rescind, "--on=unicorn", *reversed(files))
     check(f"{len(files)} files, forth and back: the same to the last result", len(forth) == len(files) and forth == back)
 
 
@@ -73,7 +51,7 @@ def try_without_invlpg(rescind, programs, work):
     for place in places:
         patched = work / "patched.elf"
         patched.write_bytes(image[:place] + b"\x90\x90\x90" + image[place + 3:])
-        rows = rows_of(rescind, "--on=unicorn", f"--kernel={patched}", SCENARIOS, SEMANTICS)
+        rows = verdicts(rescind, "--on=unicorn", f"--kernel={patched}", SCENARIOS, SEMANTICS)
         reports += [row["report"] for row in rows.values() if (row.get("signature") or "").endswith("/mem/stale")]
     reached = [re.search(r"expected: +not mapped\n +probed: +reached with R.., frame (0x[0-9a-f]+)", report) for report in reports]
     frames = sorted({match[1] for match in reached if match})
@@ -143,7 +121,7 @@ def main():
             try_commands(rescind, programs, work)
             try_preemption(rescind, programs)
         try_refusals(rescind, programs, work)
-    return 1 if bad else 0
+    return status()
 
 
 if __name__ == "__main__":
