@@ -81,10 +81,12 @@ class Pruner:
         self._looked = 0.0
 
     def drop(self):
-        """The hard limit: parts of the largest corpora, chosen by name, which is as good as by lot; and old status."""
+        """The hard limit: parts of the largest corpora, chosen by name, which is as good as by lot; and old status.
+        What is not theirs stays as it is: they are cut down to a share of what it leaves, not to nothing for its sake."""
         (self.campaign.directory / "status.old.jsonl").unlink(missing_ok=True)
         self.used = storage.bytes_below(self.campaign.directory)
-        while self.used > AIM * self.limit and (target := self._largest(engine.TARGETS)):
+        others = self.used - sum(storage.bytes_below(self.campaign.corpus(target)) for target in engine.TARGETS)
+        while self.used > others + AIM * (self.limit - others) and (target := self._largest(engine.TARGETS)):
             corpus = self.campaign.corpus(target)
             names = sorted(os.listdir(corpus))
             for name in names[: max(1, len(names) // 10)]:

@@ -344,7 +344,7 @@ class Disk(Runs):
         self.assertLessEqual(self.lines("status.jsonl")[-1]["disk_bytes"], 1 << 20)
         used = sum(path.lstat().st_blocks * 512 for path in self.campaign.rglob("*") if path.is_file())
         self.assertLessEqual(used, (1 << 20) + 65536)
-        self.assertGreater(len(self.corpus()), 3)  # those that add to the seeds are left
+        self.assertGreater(len(self.corpus()), 20)  # the seeds, laid out for the engine, count but do not drive out the corpus
 
 class Engines(Runs):
     def test_a_target_that_does_not_start(self):
