@@ -1,6 +1,6 @@
 # rescind_plugin(<name> <geometry> <directory> [<source>...]): the kernel sources of a directory, and those named (which need
-# not exist yet), as a shared library <name>.so that exports rescind_target() only, for `rescind diff --with`. Not part of
-# `all`.
+# not exist yet), as a shared library <name>.so that exports rescind_target() only, for `rescind diff --with` and `rescind run --target`. Not
+# part of `all`.
 function(rescind_plugin name geometry directory)
     set(sources ${ARGN})
     if(NOT sources)

@@ -147,6 +147,13 @@ class Tree:
     def make(self, *targets, jobs=1):
         builds.make(self.preset, *targets, kernel=self.kernel, into=self.build, jobs=jobs)
 
+    def make_library(self, sequence):
+        """The kernel alone, of the geometry that a sequence is for: what makes `rescind` of the preset run on it."""
+        geometry = re.search(r"^# geometry: (\w+)$", sequence.read_text(), re.MULTILINE)
+        name = f"rescind_kernel_{geometry[1] if geometry else 'small'}"
+        self.make(name)
+        return f"--target={self.build / name}.so"
+
 
 def copy_changes(source, destination):
     wanted = {path.relative_to(source): path.read_bytes() for path in source.rglob("*") if path.is_file()}
@@ -158,6 +165,18 @@ def copy_changes(source, destination):
         if not path.exists() or path.read_bytes() != content:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
+
+
+def side_by_side(jobs, make_tree, chosen, work):
+    """What `work` makes of each of the chosen faults, in their order; each job has a tree of its own."""
+    local = threading.local()
+    numbers = iter(range(jobs))
+
+    def take_tree():
+        local.tree = make_tree(next(numbers))
+
+    with ThreadPoolExecutor(jobs, initializer=take_tree) as pool:
+        yield from pool.map(lambda fault: work(local.tree, fault), chosen)
 
 
 # ---- searching ----
@@ -249,20 +268,14 @@ def note_search(found, arguments):
 def search_all(arguments):
     print(f"seed {arguments.seed}, at most {arguments.seconds} s each, {arguments.build}")
     print(f"{'fault':33} {'result':11} {'expected':8} {'executions':>11} {'seconds':>7} {'ops':>4}  signature")
-    local = threading.local()
-    numbers = iter(range(arguments.jobs))
-
-    def take_tree():
-        local.tree = Tree(arguments.build, next(numbers))
-
     with tempfile.TemporaryDirectory(dir=builds.ROOT / "work", prefix="faults-") as work:
-        with ThreadPoolExecutor(arguments.jobs, initializer=take_tree) as pool:
-            searches = []
-            for found in pool.map(lambda fault: search(local.tree, fault, arguments, Path(work)), arguments.faults):
-                print_search(found)
-                if found.fault.patch:
-                    note_search(found, arguments)
-                searches.append(found)
+        searches = []
+        for found in side_by_side(arguments.jobs, lambda number: Tree(arguments.build, number), arguments.faults,
+                                  lambda tree, fault: search(tree, fault, arguments, Path(work))):
+            print_search(found)
+            if found.fault.patch:
+                note_search(found, arguments)
+            searches.append(found)
     killed = sum(found.killed() for found in searches)
     if arguments.control:
         silent = sum(found.result == "survived" for found in searches)
@@ -284,11 +297,11 @@ def operations_of(sequence):
     return [line for line in sequence.read_text().splitlines() if line and not line.startswith("#")]
 
 
-def is_minimal(tree, fault):
+def is_minimal(rescind, fault, kernel):
     """Whether no operation can be left out and no argument be simpler."""
     with tempfile.TemporaryDirectory() as work:
         again = Path(work) / "again.rsq"
-        subprocess.run([tree.rescind, "shrink", f"--budget={SINGLE_CHANGES}", fault.stored, "-o", again], check=True,
+        subprocess.run([rescind, "shrink", kernel, f"--budget={SINGLE_CHANGES}", fault.stored, "-o", again], check=True,
                        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
         return operations_of(again) == operations_of(fault.stored)
 
@@ -304,14 +317,14 @@ def replay(tree, fault):
         return f"{fault.stored.name} has no `# check:`"
     if not tree.lay(fault):
         return "the patch does not apply"
-    tree.make("rescind", jobs=os.cpu_count())
-    signature, failed_at = engine.failure_of(tree.rescind, fault.stored)
+    kernel, rescind = tree.make_library(fault.stored), builds.directory(tree.preset) / "rescind"
+    signature, failed_at = engine.failure_of(rescind, fault.stored, options=[kernel])
     if not signature or not signature.startswith(check):
         return f"expected {check}, got {signature or 'agreement'}"
-    full = engine.failure_of(tree.rescind, fault.stored, "full")
+    full = engine.failure_of(rescind, fault.stored, "full", options=[kernel])
     if full != (signature, failed_at):
         return f"--compare=full finds {full[0]} at operation {full[1]}, --compare=log {signature} at {failed_at}"
-    if not is_minimal(tree, fault):
+    if not is_minimal(rescind, fault, kernel):
         return "the stored sequence can be simpler: shrink it again"
     return None
 
@@ -327,16 +340,13 @@ def replay_all(arguments):
         chosen = [fault for fault in faults if is_sanitizer_finding(fault) == sanitized]
         if not chosen:
             continue
-        tree = Tree(preset, "replay")
-        silent = Fault("the real kernel", "small")
-        for fault in chosen:
-            wrong = replay(tree, fault)
+        builds.make(preset, "rescind")
+        outcomes = side_by_side(arguments.jobs, lambda number: Tree(preset, f"replay-{number}"), chosen, replay)
+        for fault, wrong in zip(chosen, outcomes):
             print(f"{'FAILED' if wrong else 'ok    '}  {fault.id}: {wrong or stored_check(fault.stored)}", flush=True)
             bad += wrong is not None
-        tree.lay(silent)
-        tree.make("rescind", jobs=os.cpu_count())
         for fault in chosen:
-            signature = engine.signature_of(tree.rescind, fault.stored)
+            signature = engine.signature_of(builds.directory(preset) / "rescind", fault.stored)
             if signature:
                 print(f"FAILED  {fault.id}: the real kernel fails too: {signature}")
                 bad += 1

@@ -10,6 +10,8 @@
 struct run_options {
     enum harness_compare compare;
     const struct cli_target *target; /* NULL: as each file says */
+    const char *target_name;         /* as given */
+    struct cli_target loaded;        /* that target, if it came from a library */
     uint64_t seed;
     uint32_t timeout; /* seconds */
     bool timeout_given;

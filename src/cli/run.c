@@ -112,8 +112,8 @@ static void print_again(const struct arguments *arguments, const struct run_job 
     else if (arguments->qemu.on)
         qemu_print_again(&arguments->qemu, arguments->run.seed, job->path);
     else
-        printf("run again: rescind run --compare=%s --target=%s --seed=%llu%s %s\n", compare, job->seq.geometry->name,
-               seed, raw, job->path);
+        printf("run again: rescind run --compare=%s --target=%s --seed=%llu%s %s\n", compare,
+               arguments->run.target ? arguments->run.target_name : job->seq.geometry->name, seed, raw, job->path);
 }
 
 static void print_text(const struct arguments *arguments, const struct run_job *job, enum judgement judgement) {

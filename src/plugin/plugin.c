@@ -1,5 +1,5 @@
 /*
- * A kernel build as a shared library: the one symbol that it exports, for `rescind diff --with`.
+ * A kernel build as a shared library: the one symbol that it exports, for `rescind diff --with` and `--target`.
  *
  * Built once for each geometry (GEO_TARGET, by include path), with all other symbols hidden.
  */

@@ -96,6 +96,31 @@ class Diff(Modes):
             self.expect(BAD, "diff", *wrong)
 
 
+class Library(Modes):
+    """`run` and `shrink` on a kernel that is not built in."""
+
+    def setUp(self):
+        super().setUp()
+        self.faulty = f"--target={Path(RESCIND).parent}/kernel_with_fault.so"
+
+    def test_run(self):
+        path = self.write("lowered.rsq", LOWERED)
+        out = self.expect(FINDING, "run", self.faulty, path)
+        self.assertIn("O3.rights/revoke.self.own/mem/wider", out)
+        self.assertIn(f"run again: rescind run --compare=log {self.faulty} --seed=0 {path}", out)
+        self.expect(AGREE, "run", path)
+        self.expect(AGREE, "run", f"--target={Path(RESCIND).parent}/rescind_kernel_small.so", path)
+
+    def test_shrink(self):
+        path = self.write("lowered.rsq", LOWERED)
+        self.expect(AGREE, "shrink", self.faulty, path, "-o", f"{path}.shrunk")
+        self.expect(FINDING, "run", self.faulty, f"{path}.shrunk")
+
+    def test_usage(self):
+        for wrong in ("--target=./nothing-there.so", f"--target={RESCIND}"):
+            self.expect(BAD, "run", wrong, self.write("a.rsq", STORY))
+
+
 class Soak(Modes):
     def test_a_life(self):
         out = self.expect(AGREE, "soak", "--ops=100000", "--seed=1")
