@@ -94,6 +94,11 @@ def read_fault(path):
                  path.with_suffix(".rsq"))
 
 
+def geometry_of(sequence):
+    geometry = re.search(r"^# geometry: (\w+)$", sequence.read_text(), re.MULTILINE)
+    return geometry[1] if geometry else "small"
+
+
 def commit_number():
     """A number that another commit changes."""
     commit = subprocess.run(["git", "-C", builds.ROOT, "rev-parse", "HEAD"], stdout=subprocess.PIPE,
@@ -149,8 +154,7 @@ class Tree:
 
     def make_library(self, sequence):
         """The kernel alone, of the geometry that a sequence is for: what makes `rescind` of the preset run on it."""
-        geometry = re.search(r"^# geometry: (\w+)$", sequence.read_text(), re.MULTILINE)
-        name = f"rescind_kernel_{geometry[1] if geometry else 'small'}"
+        name = f"rescind_kernel_{geometry_of(sequence)}"
         self.make(name)
         return f"--target={self.build / name}.so"
 

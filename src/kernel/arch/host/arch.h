@@ -157,7 +157,7 @@ static inline void arch_request(uint32_t cpu, uint32_t tag, const uint64_t *unit
     mmu_request(cpu, tag, unit, count);
 }
 static inline void arch_request_flush(uint32_t cpu, uint32_t tag) {
-    mmu_request(cpu, tag, NULL, 0);
+    mmu_request_flush(cpu, tag);
 }
 static inline void arch_await_requests(void) {
     if (__builtin_expect(mmu.requests != 0, 0)) {

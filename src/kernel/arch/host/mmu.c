@@ -120,7 +120,13 @@ static void handle(const struct mmu_request *request) {
     }
 }
 
-static void enqueue(const struct mmu_request *request) {
+/* Done at once by the CPU that executes, else when it waits for others. */
+static void request(const struct mmu_request *request) {
+    if (request->cpu == mmu.executing) {
+        mmu.invalidations++;
+        handle(request);
+        return;
+    }
     if (mmu.requests == MMU_REQUESTS) {
         mmu_handle_requests();
     }
@@ -128,19 +134,15 @@ static void enqueue(const struct mmu_request *request) {
 }
 
 void mmu_request(uint32_t cpu, uint32_t tag, const uint64_t *unit, uint32_t count) {
-    bool own = cpu == mmu.executing;
-    uint32_t parts = count ? count : 1;
-    mmu.invalidations += own ? parts : 0;
-    mmu.shootdowns += !own;
-    for (uint32_t i = 0; i < parts; i++) {
-        const struct mmu_request request = {
-            .unit = count ? unit[i] : 0, .cpu = (uint8_t)cpu, .tag = (uint8_t)tag, .everything = count == 0};
-        if (own) {
-            handle(&request);
-        } else {
-            enqueue(&request);
-        }
+    mmu.shootdowns += cpu != mmu.executing;
+    for (uint32_t i = 0; i < count; i++) {
+        request(&(struct mmu_request){.unit = unit[i], .cpu = (uint8_t)cpu, .tag = (uint8_t)tag});
     }
+}
+
+void mmu_request_flush(uint32_t cpu, uint32_t tag) {
+    mmu.shootdowns += cpu != mmu.executing;
+    request(&(struct mmu_request){.cpu = (uint8_t)cpu, .tag = (uint8_t)tag, .everything = true});
 }
 
 void mmu_handle_requests(void) {

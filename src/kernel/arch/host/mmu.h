@@ -70,8 +70,9 @@ void mmu_speculate(void);
 
 /* The executing CPU forgets everything under a tag. */
 void mmu_flush(uint32_t tag);
-/* count 0: everything. On the executing CPU at once, on others by mmu_handle_requests. */
+/* A CPU forgets units under a tag, or everything: the executing one at once, others by mmu_handle_requests. */
 void mmu_request(uint32_t cpu, uint32_t tag, const uint64_t *unit, uint32_t count);
+void mmu_request_flush(uint32_t cpu, uint32_t tag);
 void mmu_handle_requests(void);
 
 /* Stops the kernel if a CPU may still walk that table. */
