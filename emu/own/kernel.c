@@ -25,7 +25,8 @@ static struct {
     uint32_t runs[CONTROL_CPUS];
     bool busy;
     bool in_flight[CONTROL_CPUS];                /* a call that was begun, and is not finished... */
-    uint32_t caller[CONTROL_CPUS];               /* ...by that PD */
+    uint32_t caller[CONTROL_CPUS];               /* ...by that PD... */
+    bool is_guest[CONTROL_CPUS];                 /* ...which the CPU does not run otherwise */
     struct control_calls before[CONTROL_CPUS];   /* what was told when the last call was made there */
     uint32_t changes_seen;                       /* of info->changed_count */
     uint32_t pds[CONTROL_LISTED], objects[CONTROL_LISTED]; /* of the log asked for last */
@@ -214,15 +215,15 @@ static bool ask(uint32_t cpu, uint32_t pd, enum agent_command command) {
     if (cpu == 0) {
         run(cpu, pd, false);
         answered = is_done(mailbox);
-    } else if (is_there) {
-        answered = wait_for(cpu, pd);
     } else {
-        run(cpu, pd, false);
+        if (!is_there)
+            run(cpu, pd, false);
         answered = wait_for(cpu, pd);
-        resume(cpu);
     }
     if (!answered)
-        mailbox->request = mailbox->done;
+        mailbox->request = mailbox->done; /* lest whoever comes next does it */
+    if (cpu && !is_there)
+        resume(cpu);
     return answered;
 }
 
@@ -289,7 +290,8 @@ static bool wait_for_points(uint32_t cpu, uint32_t pd, uint32_t points) {
 void kernel_begin_call(uint32_t cpu, uint32_t pd, const uint64_t word[ABI_WORDS], uint32_t points) {
     write_call(cpu, CONTROL_SYSTEM_CALL, word);
     tell(cpu, pd, AGENT_CALL);
-    if (!is_resident(cpu, pd))
+    kernel.is_guest[cpu] = !is_resident(cpu, pd);
+    if (kernel.is_guest[cpu])
         run(cpu, pd, false);
     kernel.in_flight[cpu] = true;
     kernel.caller[cpu] = pd;
@@ -319,7 +321,7 @@ void kernel_finish_call(uint32_t cpu, uint64_t word[ABI_WORDS]) {
         take_results(cpu, word);
     mailbox->request = mailbox->done;
     kernel.in_flight[cpu] = false;
-    if (!is_resident(cpu, pd))
+    if (kernel.is_guest[cpu] || !is_resident(cpu, pd))
         resume(cpu);
 }
 
@@ -337,7 +339,7 @@ void kernel_call_time(uint32_t cpu, struct kernel_call_time *time) {
 /* What a CPU remembers that does not run the PD is nothing: the first one is always made to run it anew. So is one that
  * another has to stand in for. */
 void kernel_access(uint32_t cpu, uint32_t pd, bool fresh, struct kernel_access *access, uint32_t count) {
-    uint32_t on = !fresh && is_resident(cpu, pd) && !kernel.in_flight[cpu] ? cpu : 0;
+    uint32_t on = is_resident(cpu, pd) && !fresh && !kernel.in_flight[cpu] ? cpu : 0;
     struct agent_mailbox *mailbox = mailbox_of(on);
     mailbox->at = 0;
     mailbox->count = count;

@@ -6,6 +6,7 @@ enum { FLIGHTS = 3, BESIDE_MAX = 64 };
 struct flight {
     enum { FLIGHT_NONE, FLIGHT_PLANNED, FLIGHT_STARTED } stage;
     uint32_t cpu, pd, points;
+    uint64_t planned; /* as the how many-th */
     uint64_t word[ABI_WORDS];
     struct kernel_call_time beside[BESIDE_MAX]; /* calls made since it started */
     uint32_t beside_count;
@@ -14,6 +15,7 @@ struct flight {
 static struct {
     struct flight flight[FLIGHTS];
     struct flight_counts counts;
+    uint64_t planned;
     bool apart;
 } state;
 
@@ -38,6 +40,7 @@ uint32_t flight_plan(uint32_t cpu, uint32_t pd, const uint64_t word[ABI_WORDS], 
     flight->cpu = cpu;
     flight->pd = pd;
     flight->points = points;
+    flight->planned = ++state.planned;
     flight->beside_count = 0;
     __builtin_memcpy(flight->word, word, sizeof(flight->word));
     return number;
@@ -50,11 +53,19 @@ static void start(struct flight *flight) {
         continue;
 }
 
-void flight_start_all(void) {
+static struct flight *first_planned(void) {
+    struct flight *first = NULL;
     for (uint32_t i = 0; i < FLIGHTS; i++) {
-        if (state.flight[i].stage == FLIGHT_PLANNED)
-            start(&state.flight[i]);
+        struct flight *flight = &state.flight[i];
+        if (flight->stage == FLIGHT_PLANNED && (!first || flight->planned < first->planned))
+            first = flight;
     }
+    return first;
+}
+
+void flight_start_all(void) {
+    for (struct flight *flight = first_planned(); flight; flight = first_planned())
+        start(flight);
 }
 
 /* ---- what met ---- */
@@ -87,8 +98,7 @@ static void count_meetings(const struct flight *flight) {
 
 bool flight_resume(uint32_t number, uint32_t points, uint64_t word[ABI_WORDS]) {
     struct flight *flight = &state.flight[number];
-    if (flight->stage == FLIGHT_PLANNED)
-        start(flight);
+    flight_start_all();
     if (points && !kernel_call_is_over(flight->cpu))
         return false;
     kernel_finish_call(flight->cpu, flight->word);

@@ -14,7 +14,7 @@
 /* Its number, or RESCIND_NONE: no CPU is left for it. */
 uint32_t flight_plan(uint32_t cpu, uint32_t pd, const uint64_t word[ABI_WORDS], uint32_t points);
 
-/* Starts all that are planned. */
+/* Starts all that are planned, in that order: the model takes each for decided when the next is. */
 void flight_start_all(void);
 
 /* `points` 0: waits for its end. True: it is over, with these words. */
