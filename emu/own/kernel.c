@@ -24,11 +24,11 @@ static struct {
     const struct control_info *info;
     uint32_t runs[CONTROL_CPUS];
     bool busy;
-    bool in_flight[CONTROL_CPUS];                /* a call that was begun, and is not finished... */
-    uint32_t caller[CONTROL_CPUS];               /* ...by that PD... */
-    bool is_guest[CONTROL_CPUS];                 /* ...which the CPU does not run otherwise */
-    struct control_calls before[CONTROL_CPUS];   /* what was told when the last call was made there */
-    uint32_t changes_seen;                       /* of info->changed_count */
+    bool in_flight[CONTROL_CPUS];                          /* a call that was begun, and is not finished... */
+    uint32_t caller[CONTROL_CPUS];                         /* ...by that PD... */
+    bool is_guest[CONTROL_CPUS];                           /* ...which the CPU does not run otherwise */
+    struct control_calls before[CONTROL_CPUS];             /* what was told when the last call was made there */
+    uint32_t changes_seen;                                 /* of info->changed_count */
     uint32_t pds[CONTROL_LISTED], objects[CONTROL_LISTED]; /* of the log asked for last */
 } kernel;
 

@@ -1,6 +1,6 @@
 /*
- * Calls of several CPUs at once: what stands for an operation that stops at a preemption point where there are CPUs that
- * really run beside each other (`overlaps` in abi/target.h).
+ * Calls of several CPUs at once: what stands for an operation that stops at a preemption point where there are CPUs
+ * that really run beside each other (`overlaps` in abi/target.h).
  *
  * A call that is to be in flight is only planned at first. It starts right before the next call that changes anything,
  * or the next access, on another CPU than that, so that the two meet in the kernel. Nobody decides where: "the K-th
@@ -25,10 +25,10 @@ void flight_call(uint32_t cpu, uint32_t pd, uint64_t word[ABI_WORDS]);
 
 /* What happened, by the clocks of the programs that made the calls: the proof that calls overlap. */
 struct flight_counts {
-    uint64_t begun;      /* calls that others were made beside */
-    uint64_t meetings;   /* pairs of such a call and another whose times intersect... */
-    uint64_t inside;     /* ...and of these the ones where the other began and ended while the first was made */
-    uint64_t shared;     /* preemption points of theirs at which calls of other CPUs were made */
+    uint64_t begun;    /* calls that others were made beside */
+    uint64_t meetings; /* pairs of such a call and another whose times intersect... */
+    uint64_t inside;   /* ...and of these the ones where the other began and ended while the first was made */
+    uint64_t shared;   /* preemption points of theirs at which calls of other CPUs were made */
 };
 struct flight_counts flight_counts(void);
 

@@ -60,8 +60,8 @@ void kernel_end(uint32_t what);
 void kernel_call(uint32_t cpu, uint32_t pd, uint64_t word[ABI_WORDS]);
 
 /* The same, but the answer is not awaited: made on a CPU other than the first, of which nothing else may be asked until
- * kernel_finish_call; what it runs goes on then. Comes back when, as far as can be told, the kernel has decided what will
- * come of the call and has gone on by about so many preemption points, or the call is over. */
+ * kernel_finish_call; what it runs goes on then. Comes back when, as far as can be told, the kernel has decided what
+ * will come of the call and has gone on by about so many preemption points, or the call is over. */
 void kernel_begin_call(uint32_t cpu, uint32_t pd, const uint64_t word[ABI_WORDS], uint32_t points);
 bool kernel_call_is_over(uint32_t cpu);
 void kernel_finish_call(uint32_t cpu, uint64_t word[ABI_WORDS]);

@@ -260,13 +260,13 @@ static void make_command(const struct session *session, uint64_t first, bool dum
     if (arguments->qemu.nova && (left == 0 || left > NOVA_BOOT_OPS))
         left = NOVA_BOOT_OPS;
     snprintf(command, COMMAND_MAX,
-             "%s seed=%" PRIu64 " first=%" PRIu64 " ops=%" PRIu64 " length=%" PRIu64
-             " victims=%d preempt=%" PRIu64 " apart=%d dump=%d nodrop=%d exact=%d empty=%d",
+             "%s seed=%" PRIu64 " first=%" PRIu64 " ops=%" PRIu64 " length=%" PRIu64 " victims=%d preempt=%" PRIu64
+             " apart=%d dump=%d nodrop=%d exact=%d empty=%d",
              strcmp(mode, "registers") == 0 ? "raw"
              : strcmp(mode, "soak") == 0    ? "soak"
                                             : "stress",
-             arguments->seed, first, left, arguments->length, arguments->victims, arguments->preempt,
-             arguments->apart, dump, arguments->without_drop, arguments->qemu.control, arguments->qemu.empty);
+             arguments->seed, first, left, arguments->length, arguments->victims, arguments->preempt, arguments->apart,
+             dump, arguments->without_drop, arguments->qemu.control, arguments->qemu.empty);
 }
 
 static bool is_over(const struct session *session) {
@@ -437,7 +437,8 @@ static bool stress_or_hunt(struct session *session, uint64_t first) {
 }
 
 int command_stress(int argc, char **argv) {
-    struct arguments arguments = {.seed = fresh_seed(), .length = LENGTH_DEFAULT, .preempt = PREEMPT_DEFAULT, .mode = "sequences"};
+    struct arguments arguments = {
+        .seed = fresh_seed(), .length = LENGTH_DEFAULT, .preempt = PREEMPT_DEFAULT, .mode = "sequences"};
     argp_parse(&parser, argc, argv, 0, NULL, &arguments);
     if (!arguments.ops && !arguments.seconds)
         arguments.seconds = SECONDS_DEFAULT;

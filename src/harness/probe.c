@@ -22,7 +22,8 @@ static void note_probe(struct harness *harness, enum flaw flaw, uint32_t pd, con
     harness->finding.found = probe->resource;
 }
 
-/* While calls are in flight: nothing is asked of a PD that may be gone, and a mapping that they take is there or not. */
+/* While calls are in flight: nothing is asked of a PD that may be gone, and a mapping that they take is there or not.
+ */
 static bool is_uncertain(const struct harness *harness, uint32_t pd, uint8_t kind, uint64_t unit) {
     const struct oracle_mapping *mapping = oracle_at(harness->oracle, pd, kind, unit);
     bool between = oracle_is_between(harness->oracle);

@@ -63,10 +63,9 @@ void judge_between(struct harness *harness) {
     catch_up(harness);
     *result = oracle_decide(harness->oracle, call);
     enum abi_code expected = result->code, code = word[0] < ABI_CODES ? (enum abi_code)word[0] : ABI_CODES;
-    enum oracle_fit fit = code == ABI_CODES
-                              ? ORACLE_WRONG_CODE
-                              : oracle_fits(harness->oracle, call, result, code, word[1],
-                                            harness->target->overlaps ? NULL : was_made, harness);
+    enum oracle_fit fit = code == ABI_CODES ? ORACLE_WRONG_CODE
+                                            : oracle_fits(harness->oracle, call, result, code, word[1],
+                                                          harness->target->overlaps ? NULL : was_made, harness);
     if (fit == ORACLE_WRONG_CODE)
         note_number(harness, FLAW_CODE, call->caller, call->kind, expected, word[0]);
     else if (fit == ORACLE_WRONG_VALUE)

@@ -337,9 +337,9 @@ static void one_call(struct world *w) {
     const bool sure = w->count == 0 || oracle_is_sure(w->judge, &call);
     assert_true(!sure || w->count == 0 || said.code == ABI_OK);
     if (w->count)
-        assert_int_equal(oracle_fits(w->judge, &call, &result, said.code, said.value,
-                                     w->blind ? NULL : made_by_kernel, w),
-                         ORACLE_FITS);
+        assert_int_equal(
+            oracle_fits(w->judge, &call, &result, said.code, said.value, w->blind ? NULL : made_by_kernel, w),
+            ORACLE_FITS);
     assert_int_equal(result.code, said.code);
     if (said.code != ABI_OK)
         return;

@@ -211,7 +211,8 @@ struct rescind_target {
     bool (*resume)(uint32_t operation, uint32_t points, uint64_t word[ABI_WORDS]);
     /* Nothing stops here, but there are CPUs that really run at once: `begin` is asked for what the model is sure to be
      * decided with OK, starts it or will, and the calls after it run beside it. How far it is nobody knows, it may be
-     * over; the views of PDs do not tell who is dying. What `resume` brings may also be E_MEM: then nothing happened. */
+     * over; the views of PDs do not tell who is dying. What `resume` brings may also be E_MEM: then nothing happened.
+     */
     bool overlaps;
     /* The name of the point at which an operation in progress stands, such as "revoke.unlinked". */
     const char *(*point)(uint32_t operation);
