@@ -448,7 +448,6 @@ static enum abi_code create(uint32_t cpu, uint32_t pd, const uint64_t word[ABI_W
 void kernel_call(uint32_t cpu, uint32_t pd, uint64_t word[ABI_WORDS]) {
     enum abi_code code;
     uint64_t value = 0;
-    kernel.pd_count = kernel.object_count = 0;
     switch (word[0] & 0xff) {
     case ABI_CREATE_PD:
     case ABI_CREATE_OBJECT:
@@ -473,6 +472,27 @@ void kernel_call(uint32_t cpu, uint32_t pd, uint64_t word[ABI_WORDS]) {
     }
     word[0] = code;
     word[1] = value;
+}
+
+/* ---- calls in flight ---- */
+
+void kernel_begin_call(uint32_t cpu, uint32_t pd, const uint64_t word[ABI_WORDS], uint32_t points) {
+    (void)cpu;
+    (void)pd;
+    (void)word;
+    (void)points;
+}
+bool kernel_call_is_over(uint32_t cpu) {
+    (void)cpu;
+    return true;
+}
+void kernel_finish_call(uint32_t cpu, uint64_t word[ABI_WORDS]) {
+    (void)cpu;
+    (void)word;
+}
+void kernel_call_time(uint32_t cpu, struct kernel_call_time *time) {
+    (void)cpu;
+    *time = (struct kernel_call_time){0};
 }
 
 /* ---- ends and beginnings ---- */
@@ -606,4 +626,5 @@ void kernel_log(struct rescind_log *log) {
         .pd_count = kernel.pd_count,
         .object_count = kernel.object_count,
     };
+    kernel.pd_count = kernel.object_count = 0;
 }

@@ -24,6 +24,12 @@ static struct {
     const struct control_info *info;
     uint32_t runs[CONTROL_CPUS];
     bool busy;
+    bool in_flight[CONTROL_CPUS];                          /* a call that was begun, and is not finished... */
+    uint32_t caller[CONTROL_CPUS];                         /* ...by that PD... */
+    bool is_guest[CONTROL_CPUS];                           /* ...which the CPU does not run otherwise */
+    struct control_calls before[CONTROL_CPUS];             /* what was told when the last call was made there */
+    uint32_t changes_seen;                                 /* of info->changed_count */
+    uint32_t pds[CONTROL_LISTED], objects[CONTROL_LISTED]; /* of the log asked for last */
 } kernel;
 
 static struct agent_mailbox *mailbox_of(uint32_t cpu) {
@@ -39,6 +45,8 @@ void kernel_start(const void *information) {
         mailbox_of(cpu)->on_fault = agent_on_fault_address;
         kernel.runs[cpu] = cpu ? RESCIND_NONE : 0;
     }
+    kernel.changes_seen = kernel.info->changed_count;
+    instruction_control(CONTROL_TAKE_TURNS, true, 0, 0);
 }
 
 void kernel_write(const char *text, size_t length) {
@@ -92,6 +100,7 @@ void kernel_describe(struct kernel_description *description) {
         .name = "machine",
         .policy = &oracle_policy_exact,
         .boots_once = true,
+        .overlaps = kernel.info->cpus > 1,
         .fail_allocation = fail_allocation,
         .geometry =
             {
@@ -186,56 +195,151 @@ static void resume(uint32_t cpu) {
         kernel.runs[cpu] = RESCIND_NONE;
 }
 
-/* The mailbox holds what is to be done. False: the PD died of it. */
-static bool ask(uint32_t cpu, uint32_t pd, enum agent_command command) {
+static bool is_resident(uint32_t cpu, uint32_t pd) {
+    return cpu && kernel.runs[cpu] == pd;
+}
+
+static void tell(uint32_t cpu, uint32_t pd, enum agent_command command) {
     struct agent_mailbox *mailbox = mailbox_of(cpu);
-    bool is_there = cpu && kernel.runs[cpu] == pd;
-    if (!is_there)
+    if (!is_resident(cpu, pd))
         stop(cpu); /* lest another PD's agent does what is asked */
     mailbox->command = command;
     __atomic_store_n(&mailbox->request, mailbox->done + 1, __ATOMIC_RELEASE);
-    bool answered;
+}
+
+/* The mailbox holds what is to be done. False: the PD died of it. */
+static bool ask(uint32_t cpu, uint32_t pd, enum agent_command command) {
+    struct agent_mailbox *mailbox = mailbox_of(cpu);
+    bool answered, is_there = is_resident(cpu, pd);
+    tell(cpu, pd, command);
     if (cpu == 0) {
         run(cpu, pd, false);
         answered = is_done(mailbox);
-    } else if (is_there) {
-        answered = wait_for(cpu, pd);
     } else {
-        run(cpu, pd, false);
+        if (!is_there)
+            run(cpu, pd, false);
         answered = wait_for(cpu, pd);
-        resume(cpu);
     }
     if (!answered)
-        mailbox->request = mailbox->done;
+        mailbox->request = mailbox->done; /* lest whoever comes next does it */
+    if (cpu && !is_there)
+        resume(cpu);
     return answered;
 }
 
 /* ---- system calls ---- */
 
-uint64_t kernel_raw(uint32_t cpu, uint32_t pd, uint64_t rax, uint64_t word[ABI_WORDS]) {
+static void write_call(uint32_t cpu, uint64_t rax, const uint64_t word[ABI_WORDS]) {
     struct agent_mailbox *mailbox = mailbox_of(cpu);
+    kernel.before[cpu] = kernel.info->calls[cpu];
     mailbox->rax = rax;
+    mailbox->began = mailbox->ended = 0;
     __builtin_memcpy(mailbox->word, word, sizeof(mailbox->word));
+}
+
+uint64_t kernel_raw(uint32_t cpu, uint32_t pd, uint64_t rax, uint64_t word[ABI_WORDS]) {
+    const struct agent_mailbox *mailbox = mailbox_of(cpu);
+    write_call(cpu, rax, word);
     if (!ask(cpu, pd, AGENT_CALL))
         return RESCIND_NOWHERE;
     __builtin_memcpy(word, mailbox->word, sizeof(mailbox->word));
     return mailbox->rax;
 }
 
+/* By the root task's own thread. */
+static void call_as_root(uint64_t word[ABI_WORDS]) {
+    struct agent_mailbox *mailbox = mailbox_of(0);
+    kernel.before[0] = kernel.info->calls[0];
+    mailbox->began = instruction_ticks();
+    instruction_syscall(CONTROL_SYSTEM_CALL, word);
+    mailbox->ended = instruction_ticks();
+}
+
+static void take_results(uint32_t cpu, uint64_t word[ABI_WORDS]) {
+    word[0] = kernel.info->calls[cpu].code;
+    word[1] = kernel.info->calls[cpu].value;
+}
+
 void kernel_call(uint32_t cpu, uint32_t pd, uint64_t word[ABI_WORDS]) {
-    if (cpu == 0 && pd == 0) {
-        instruction_syscall(CONTROL_SYSTEM_CALL, word);
-    } else if (kernel_raw(cpu, pd, CONTROL_SYSTEM_CALL, word) == RESCIND_NOWHERE) {
-        word[0] = kernel.info->code;
-        word[1] = kernel.info->value;
+    if (cpu == 0 && pd == 0)
+        call_as_root(word);
+    else if (kernel_raw(cpu, pd, CONTROL_SYSTEM_CALL, word) == RESCIND_NOWHERE)
+        take_results(cpu, word);
+}
+
+/* ---- calls in flight ---- */
+
+bool kernel_call_is_over(uint32_t cpu) {
+    return __atomic_load_n(&kernel.info->calls[cpu].ended, __ATOMIC_ACQUIRE) != kernel.before[cpu].ended;
+}
+
+static uint64_t points_of(uint32_t cpu) {
+    return __atomic_load_n(&kernel.info->calls[cpu].points, __ATOMIC_ACQUIRE) - kernel.before[cpu].points;
+}
+
+/* False: the PD died before it could call. */
+static bool wait_for_points(uint32_t cpu, uint32_t pd, uint32_t points) {
+    for (uint32_t spins = 1; points_of(cpu) < points && !kernel_call_is_over(cpu); spins++) {
+        if (spins % SPINS == 0 && !is_alive(pd) && kernel.info->calls[cpu].begun == kernel.before[cpu].begun)
+            return false;
+        instruction_pause();
     }
+    return true;
+}
+
+void kernel_begin_call(uint32_t cpu, uint32_t pd, const uint64_t word[ABI_WORDS], uint32_t points) {
+    write_call(cpu, CONTROL_SYSTEM_CALL, word);
+    tell(cpu, pd, AGENT_CALL);
+    kernel.is_guest[cpu] = !is_resident(cpu, pd);
+    if (kernel.is_guest[cpu])
+        run(cpu, pd, false);
+    kernel.in_flight[cpu] = true;
+    kernel.caller[cpu] = pd;
+    wait_for_points(cpu, pd, points ? points : 1);
+}
+
+/* After its call: false if the PD is gone with it. */
+static bool is_answered(uint32_t cpu, uint32_t pd) {
+    const struct agent_mailbox *mailbox = mailbox_of(cpu);
+    struct control_pd report;
+    for (uint32_t spins = 1; !is_done(mailbox); spins++) {
+        if (spins % SPINS == 0 && (instruction_control(CONTROL_PD_REPORT, pd, (uint64_t)&report, 0) != CONTROL_OK ||
+                                   !(report.cpus >> cpu & 1)))
+            return is_done(mailbox);
+        instruction_pause();
+    }
+    return true;
+}
+
+void kernel_finish_call(uint32_t cpu, uint64_t word[ABI_WORDS]) {
+    struct agent_mailbox *mailbox = mailbox_of(cpu);
+    uint32_t pd = kernel.caller[cpu];
+    bool made = wait_for_points(cpu, pd, UINT32_MAX);
+    if (made && is_answered(cpu, pd))
+        __builtin_memcpy(word, mailbox->word, sizeof(mailbox->word));
+    else if (made)
+        take_results(cpu, word);
+    mailbox->request = mailbox->done;
+    kernel.in_flight[cpu] = false;
+    if (kernel.is_guest[cpu] || !is_resident(cpu, pd))
+        resume(cpu);
+}
+
+void kernel_call_time(uint32_t cpu, struct kernel_call_time *time) {
+    const struct agent_mailbox *mailbox = mailbox_of(cpu);
+    *time = (struct kernel_call_time){
+        .began = mailbox->began,
+        .ended = mailbox->ended,
+        .shared = kernel.info->calls[cpu].shared - kernel.before[cpu].shared,
+    };
 }
 
 /* ---- CPUs ---- */
 
-/* What a CPU remembers that does not run the PD is nothing: the first one is always made to run it anew. */
+/* What a CPU remembers that does not run the PD is nothing: the first one is always made to run it anew. So is one that
+ * another has to stand in for. */
 void kernel_access(uint32_t cpu, uint32_t pd, bool fresh, struct kernel_access *access, uint32_t count) {
-    uint32_t on = cpu && !fresh && kernel.runs[cpu] == pd ? cpu : 0;
+    uint32_t on = is_resident(cpu, pd) && !fresh && !kernel.in_flight[cpu] ? cpu : 0;
     struct agent_mailbox *mailbox = mailbox_of(on);
     mailbox->at = 0;
     mailbox->count = count;
@@ -246,6 +350,8 @@ void kernel_access(uint32_t cpu, uint32_t pd, bool fresh, struct kernel_access *
 
 void kernel_switch(uint32_t cpu, uint32_t pd) {
     kernel.runs[cpu] = pd;
+    if (kernel.in_flight[cpu])
+        return; /* kernel_finish_call makes it so */
     stop(cpu);
     if (cpu)
         run(cpu, pd, true);
@@ -257,7 +363,7 @@ uint32_t kernel_runs(uint32_t cpu) {
     if (cpu == 0 || pd == RESCIND_NONE)
         return pd;
     bool alive = instruction_control(CONTROL_PD_REPORT, pd, (uint64_t)&report, 0) == CONTROL_OK;
-    return alive && report.cpus >> cpu & 1 ? pd : RESCIND_NONE;
+    return alive && (kernel.in_flight[cpu] || report.cpus >> cpu & 1) ? pd : RESCIND_NONE;
 }
 
 void kernel_keep_busy(bool busy) {
@@ -285,19 +391,39 @@ void kernel_usage(struct rescind_usage *usage) {
         .pds = info->pds, .objects = info->objects, .nodes = info->nodes, .tables = info->tables, .bytes = info->bytes};
 }
 
-void kernel_log(struct rescind_log *log) {
-    const struct control_info *info = kernel.info;
-    *log = (struct rescind_log){
-        .pds = info->listed_pd,
-        .objects = info->listed_object,
-        .pd_count = info->pd_count,
-        .object_count = info->object_count,
-        .invalidations = info->invalidations,
-        .shootdowns = info->shootdowns,
-        .overflow = info->overflow != 0,
-    };
-    for (uint32_t cpu = 0; cpu < info->cpus && info->pd_count; cpu++) {
-        if (kernel.runs[cpu] != RESCIND_NONE && !is_alive(kernel.runs[cpu]))
+static bool is_listed(const struct rescind_log *log, uint32_t pd) {
+    for (uint32_t i = 0; i < log->pd_count; i++) {
+        if (log->pds[i] == pd)
+            return true;
+    }
+    return log->overflow && !is_alive(pd);
+}
+
+/* What is listed and ran before it was is gone, even if there is another of that index. */
+static void forget_dead(const struct rescind_log *log) {
+    for (uint32_t cpu = 0; cpu < kernel.info->cpus && (log->pd_count || log->overflow); cpu++) {
+        if (kernel.runs[cpu] != RESCIND_NONE && is_listed(log, kernel.runs[cpu]))
             kernel.runs[cpu] = RESCIND_NONE;
     }
+}
+
+void kernel_log(struct rescind_log *log) {
+    const struct control_info *info = kernel.info;
+    uint32_t count = __atomic_load_n(&info->changed_count, __ATOMIC_ACQUIRE), first = kernel.changes_seen;
+    *log = (struct rescind_log){
+        .pds = kernel.pds,
+        .objects = kernel.objects,
+        .invalidations = info->invalidations,
+        .shootdowns = info->shootdowns,
+        .overflow = count - first > CONTROL_LISTED,
+    };
+    for (; first != count && !log->overflow; first++) {
+        uint32_t what = info->changed[first % CONTROL_LISTED];
+        if (what & RESCIND_OBJECT)
+            kernel.objects[log->object_count++] = what ^ RESCIND_OBJECT;
+        else
+            kernel.pds[log->pd_count++] = what;
+    }
+    kernel.changes_seen = count;
+    forget_dead(log);
 }

@@ -89,7 +89,9 @@ static void perform(struct agent_mailbox *mailbox) {
         make_accesses(mailbox);
         note_busy(mailbox);
     } else {
+        mailbox->began = instruction_ticks();
         agent_call(mailbox);
+        mailbox->ended = instruction_ticks();
     }
     answer(mailbox);
 }

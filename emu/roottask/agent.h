@@ -38,6 +38,7 @@ struct agent_mailbox {
     uint32_t at, count;
     uint32_t busy_at, busy_count;
     uint64_t rax, word[ABI_WORDS];
+    uint64_t began, ended; /* of the last system call, in ticks; ended 0: not yet */
     struct kernel_access access[KERNEL_ACCESSES];
     uint64_t busy_address[KERNEL_ACCESSES];
 };

@@ -36,6 +36,7 @@ struct kernel_description {
     struct rescind_costs costs; /* pd 0: there are no accounts to look into */
     bool silent;                /* see struct rescind_target */
     bool boots_once;            /* likewise */
+    bool overlaps;              /* kernel_begin_call works */
     /* The next call gets no memory at its n-th request. NULL: there is no way to ask for that. */
     void (*fail_allocation)(uint32_t n);
 };
@@ -52,11 +53,25 @@ void *kernel_frame(uint64_t frame);
 const char *kernel_lacks(uint32_t pd, const uint64_t word[ABI_WORDS]);
 
 /* Nobody names that PD, or object (RESCIND_OBJECT), any more: for kernels that do not end it by themselves. Listed in
- * the log of the last call. */
+ * the log. */
 void kernel_end(uint32_t what);
 
 /* A system call by a live PD, executed on a CPU. */
 void kernel_call(uint32_t cpu, uint32_t pd, uint64_t word[ABI_WORDS]);
+
+/* The same, but the answer is not awaited: made on a CPU other than the first, of which nothing else may be asked until
+ * kernel_finish_call; what it runs goes on then. Comes back when, as far as can be told, the kernel has decided what
+ * will come of the call and has gone on by about so many preemption points, or the call is over. */
+void kernel_begin_call(uint32_t cpu, uint32_t pd, const uint64_t word[ABI_WORDS], uint32_t points);
+bool kernel_call_is_over(uint32_t cpu);
+void kernel_finish_call(uint32_t cpu, uint64_t word[ABI_WORDS]);
+
+/* The last call that was made on a CPU, as told by the program that made it. */
+struct kernel_call_time {
+    uint64_t began, ended; /* in ticks; ended 0: the program did not live to tell */
+    uint64_t shared;       /* at so many of its preemption points calls of other CPUs were made, as far as is known */
+};
+void kernel_call_time(uint32_t cpu, struct kernel_call_time *time);
 
 /* What an access came to. A unit of memory holds what tag.h says. */
 struct kernel_access {
@@ -85,7 +100,7 @@ void kernel_keep_busy(bool busy);
 /* False: there is no such PD. */
 bool kernel_pd_report(uint32_t pd, struct rescind_pd_view *view);
 void kernel_usage(struct rescind_usage *usage);
-/* Of the last call; also forgets CPUs' PDs that it destroyed. */
+/* Of all that was done since it was asked for last, valid until the next call; also forgets CPUs' PDs that are gone. */
 void kernel_log(struct rescind_log *log);
 
 /* Time, in the processor's own unit. */

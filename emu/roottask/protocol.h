@@ -10,6 +10,7 @@
  *   begin N                                       starts sequence N (replay: its place in the archive)
  *   op INDEX NAME                                 replay: is about to do that, as signatures call it
  *   tally OPERATION=.. reached=.. refused=..      done since the start, by operation; accesses, by what came of them
+ *   flights begun=.. meetings=.. inside=.. shared=..  calls in flight since the start (flight.h), if there were any
  *   agree N executed=.. changed=.. units=.. lacking=.. probes=..
  *   finding N at=OPERATION executed=.. changed=.. units=.. lacking=.. probes=.. SIGNATURE
  *   report {  ...  }                              of the finding before; any lines
@@ -25,6 +26,7 @@
 #define PROTOCOL_BEGIN "begin "
 #define PROTOCOL_OP "op "
 #define PROTOCOL_TALLY "tally "
+#define PROTOCOL_FLIGHTS "flights "
 #define PROTOCOL_AGREE "agree "
 #define PROTOCOL_FINDING "finding "
 #define PROTOCOL_TOO_LARGE "too-large "

@@ -1,6 +1,7 @@
 /* See session.h. */
 #include "session.h"
 
+#include "flight.h"
 #include "harness/soak.h"
 #include "kernel.h"
 #include "print.h"
@@ -98,6 +99,7 @@ void session_start(struct session *session, const char *mode) {
     session->spare = take(&memory, &left, session->spare_size);
     session->options = (struct harness_options){.compare = HARNESS_PROBE, .seed = session_option("seed", 0)};
     session->started = kernel_ticks();
+    flight_keep_apart(session_option("apart", 0));
     line_text(&line, PROTOCOL_HELLO);
     line_text(&line, mode);
     line_text(&line, " on ");
@@ -141,6 +143,20 @@ static void print_tally(const struct session *session) {
     }
     line_number(&line, "reached=", counts.reached);
     line_number(&line, "refused=", counts.refused);
+    line_end(&line);
+}
+
+/* Likewise; of calls in flight. */
+static void print_flights(void) {
+    struct flight_counts counts = flight_counts();
+    struct line line = {0};
+    if (!counts.begun)
+        return;
+    line_text(&line, PROTOCOL_FLIGHTS);
+    line_number(&line, "begun=", counts.begun);
+    line_number(&line, "meetings=", counts.meetings);
+    line_number(&line, "inside=", counts.inside);
+    line_number(&line, "shared=", counts.shared);
     line_end(&line);
 }
 
@@ -209,6 +225,7 @@ void session_begin(uint64_t number) {
 
 void session_tell(struct session *session, const struct seq *seq, uint64_t number) {
     print_tally(session);
+    print_flights();
     print_outcome(session, number);
     session->sequences++;
     if (session->outcome.verdict != HARNESS_FINDING)

@@ -2,12 +2,14 @@
  * Mode stress: sequences generated on the machine, until enough operations are done.
  *
  * Options: seed, ops (0: no limit), first (number of the first sequence), length (operations of a sequence), victims
- * (1: programs on other CPUs use their memory all the time), nodrop (1: no revoke with scope drop), dump (1: print the
+ * (1: programs on other CPUs use their memory all the time), preempt (of 256 revokes and destroys: during which others
+ * run, where there are several CPUs), nodrop (1: no revoke with scope drop), dump (1: print the
  * first sequence and do nothing).
  */
 #include "harness/soak.h"
 #include "kernel.h"
 #include "protocol.h"
+#include "seq/blocks.h"
 #include "session.h"
 
 enum { LENGTH_DEFAULT = 256, UNIT_BUDGET = 1 << 11, SMALL_ONE_IN = 2 };
@@ -28,13 +30,13 @@ static struct seq_geometry large_numbers(const struct rescind_target *target) {
 
 /* What would take the boot state away for ever, and what is not wanted. */
 static void leave_out(struct seq *seq, bool drops, bool ends) {
-    uint32_t kept = 0;
+    struct seq_marks marks = {{0}};
     for (uint32_t i = 0; i < seq->count; i++) {
         bool drop = seq->op[i].code == SEQ_REVOKE && seq->op[i].scope == ABI_DROP;
-        if (!(ends && soak_ends_life(&seq->op[i])) && !(drops && drop))
-            seq->op[kept++] = seq->op[i];
+        if ((ends && soak_ends_life(&seq->op[i])) || (drops && drop))
+            seq_mark(&marks, i);
     }
-    seq->count = kept;
+    seq_remove_marked(seq, &marks);
 }
 
 _Noreturn void stress(struct session *session) {
@@ -44,11 +46,12 @@ _Noreturn void stress(struct session *session) {
     uint8_t cpus = (uint8_t)kernel_cpus();
     session->options.on_step = session_count;
     session->options.context = session;
+    uint8_t preempt = session->target->overlaps ? (uint8_t)session_option("preempt", 0) : 0;
     kernel_keep_busy(session_option("victims", 0));
     for (uint64_t number = session_option("first", 0); !ops || session->operations < ops; number++) {
         const struct seq_geometry *geometry = number % SMALL_ONE_IN ? &small : &large;
         struct seq seq = {.geometry = geometry, .op = session->ops, .capacity = SEQ_MAX_OPS, .cpus = cpus};
-        struct seq_profile profile = {.cpus = cpus, .unit_budget = UNIT_BUDGET};
+        struct seq_profile profile = {.cpus = cpus, .unit_budget = UNIT_BUDGET, .preempt = preempt};
         struct seq_random random;
         seq_random_seed(&random, seed);
         seq_random_seed(&random, seq_random_next(&random) + number);

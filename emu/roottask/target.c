@@ -1,18 +1,23 @@
 /* See target.h. */
 #include "target.h"
 
+#include "flight.h"
 #include "kernel.h"
 
 enum { FRAMES_MAX = 1 << 20, OBJECTS_MAX = 1 << 16, BITS = 64 };
 enum { TAG_SCRATCH = 64 /* what is written at accesses */, TAG_PROGRAMS = 512, PROGRAM_BYTES = 8, PAGE = 4096 };
 enum { PROGRAMS = (PAGE - TAG_PROGRAMS) / PROGRAM_BYTES, MOV_EAX = 0xb8, RET = 0xc3 };
-enum { CPUS_MAX = 4, UNITS_TOLD_APART = 4096 };
+enum { CPUS_MAX = 4, UNITS_TOLD_APART = 4096, LISTED = 1024 };
 #define TAG_MAGIC UINT64_C(0x7ea51c3d)
 
 static struct {
     struct rescind_target target;
     uint64_t tagged[FRAMES_MAX / BITS];
+    void (*fail_allocation)(uint32_t n);
     uint64_t object_alive[OBJECTS_MAX / BITS];
+    /* The log since the last call. */
+    uint32_t listed_pd[LISTED], listed_object[LISTED];
+    struct rescind_log log;
     uint32_t nonce;
     struct target_counts counts;
     /* Programs executed since a CPU was last made to run its PD, by (some bits of) the unit. */
@@ -124,9 +129,46 @@ static bool target_access(uint32_t cpu, enum abi_kind kind, uint64_t unit, uint8
         return false;
     if (kind == ABI_MEM)
         probe.rights |= ABI_R; /* by which the frame is known */
+    flight_start_all();
     probe_some(cpu, pd, false, &probe, 1);
     *resource = probe.resource;
     return !(rights & probe.rights & ~probe.reached);
+}
+
+/* ---- what came and went ---- */
+
+static uint32_t add_listed(uint32_t listed[LISTED], uint32_t count, const uint32_t *more, uint32_t more_count) {
+    for (uint32_t i = 0; i < more_count; i++) {
+        if (count < LISTED)
+            listed[count++] = more[i];
+        else
+            state.log.overflow = true;
+    }
+    return count;
+}
+
+/* Adds what came and went since to the log. */
+static void add_to_log(void) {
+    struct rescind_log log;
+    kernel_log(&log);
+    for (uint32_t i = 0; i < log.object_count; i++) {
+        if (log.objects[i] < OBJECTS_MAX)
+            state.object_alive[log.objects[i] / BITS] ^= UINT64_C(1) << log.objects[i] % BITS;
+    }
+    state.log.pd_count = add_listed(state.listed_pd, state.log.pd_count, log.pds, log.pd_count);
+    state.log.object_count = add_listed(state.listed_object, state.log.object_count, log.objects, log.object_count);
+    state.log.invalidations = log.invalidations;
+    state.log.shootdowns = log.shootdowns;
+    state.log.overflow |= log.overflow;
+}
+
+static void start_log(void) {
+    state.log = (struct rescind_log){.pds = state.listed_pd, .objects = state.listed_object};
+}
+
+static void target_log(struct rescind_log *log) {
+    add_to_log();
+    *log = state.log;
 }
 
 /* ---- the rest ---- */
@@ -144,24 +186,45 @@ static void target_boot(const struct rescind_hooks *hooks, uint32_t cpus, uint64
     for (uint32_t cpu = kernel_cpus(); cpu-- > 0;)
         target_switch_to(cpu, cpu ? RESCIND_NONE : 0);
     kernel_boot();
+    add_to_log();
+    start_log();
     __builtin_memset(state.object_alive, 0, sizeof(state.object_alive));
 }
 
 static void target_call(uint32_t cpu, uint32_t pd, uint64_t word[ABI_WORDS]) {
-    struct rescind_log log;
-    kernel_call(cpu, pd, word);
-    kernel_log(&log);
-    for (uint32_t i = 0; i < log.object_count; i++) {
-        if (log.objects[i] < OBJECTS_MAX)
-            state.object_alive[log.objects[i] / BITS] ^= UINT64_C(1) << log.objects[i] % BITS;
-    }
+    start_log();
+    flight_call(cpu, pd, word);
+    add_to_log();
+}
+
+static uint32_t target_begin(uint32_t cpu, uint32_t pd, uint64_t word[ABI_WORDS], uint32_t points) {
+    uint32_t flight = flight_plan(cpu, pd, word, points);
+    if (flight == RESCIND_NONE)
+        target_call(cpu, pd, word);
+    else
+        start_log();
+    return flight;
+}
+
+static bool target_resume(uint32_t operation, uint32_t points, uint64_t word[ABI_WORDS]) {
+    start_log();
+    bool over = flight_resume(operation, points, word);
+    add_to_log();
+    return over;
+}
+
+static const char *target_point(uint32_t operation) {
+    (void)operation;
+    return "in-flight";
+}
+
+static void target_fail_allocation(uint32_t n) {
+    flight_start_all();
+    state.fail_allocation(n);
 }
 
 static void target_end(uint32_t what) {
-    uint32_t object = what ^ RESCIND_OBJECT;
     kernel_end(what);
-    if (what & RESCIND_OBJECT && object < OBJECTS_MAX)
-        state.object_alive[object / BITS] &= ~(UINT64_C(1) << object % BITS);
 }
 
 static bool target_object(uint32_t object, struct rescind_object_view *view) {
@@ -190,7 +253,7 @@ const struct rescind_target *target_make(void) {
         .runs = kernel_runs,
         .access = target_access,
         .probe = target_probe,
-        .log = kernel_log,
+        .log = target_log,
         .usage = kernel_usage,
         .pd = kernel_pd_report,
         .object = target_object,
@@ -201,7 +264,15 @@ const struct rescind_target *target_make(void) {
     state.target.costs = what.costs;
     state.target.silent = what.silent;
     state.target.boots_once = what.boots_once;
-    state.target.fail_allocation = what.fail_allocation;
+    state.fail_allocation = what.fail_allocation;
+    state.target.fail_allocation = what.fail_allocation ? target_fail_allocation : NULL;
+    if (what.overlaps) {
+        state.target.overlaps = true;
+        state.target.begin = target_begin;
+        state.target.resume = target_resume;
+        state.target.point = target_point;
+        state.target.suspended_limit = kernel_cpus() - 1;
+    }
     state.target.pd_limit = state.target.geometry.pds;
     return &state.target;
 }

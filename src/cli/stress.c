@@ -24,15 +24,17 @@ enum {
     OPTION_CONTROL,
     OPTION_FINDINGS,
     OPTION_KNOWN,
+    OPTION_PREEMPT,
+    OPTION_APART,
 };
 enum { SHRINK_BUDGET = 250, NOVA_BOOT_OPS = 10000 /* then it has kept too much of the root task's memory */ };
-enum { SECONDS_DEFAULT = 10, LENGTH_DEFAULT = 256, LENGTH_MAX = 1024, COMMAND_MAX = 200 };
+enum { SECONDS_DEFAULT = 10, LENGTH_DEFAULT = 256, LENGTH_MAX = 1024, PREEMPT_DEFAULT = 128, COMMAND_MAX = 240 };
 
 struct arguments {
     struct qemu_options qemu;
-    uint64_t seed, ops, seconds, length;
+    uint64_t seed, ops, seconds, length, preempt;
     const char *mode, *output;
-    bool victims, without_drop;
+    bool victims, without_drop, apart;
     const char *findings, *known;
 };
 
@@ -45,6 +47,9 @@ static const struct argp_option options[] = {
     {"ops", OPTION_OPS, "N", 0, "So many operations, or calls", 0},
     {"length", OPTION_LENGTH, "N", 0, "Operations of a sequence, after which all is torn down (default: 256)", 0},
     {"victims", OPTION_VICTIMS, NULL, 0, "Programs on other CPUs use their memory all the time", 0},
+    {"preempt", OPTION_PREEMPT, "N", 0,
+     "With several CPUs: during N of 256 revokes and destroys others make calls (default: 128)", 0},
+    {"apart", OPTION_APART, NULL, 0, "Let none of these overlap, to see what they add", 0},
     {"seed", OPTION_SEED, "N", 0, "Chooses the operations (default: a fresh one, printed)", 0},
     {"without-drop", OPTION_WITHOUT_DROP, NULL, 0, "No revoke with scope drop", 0},
     {"control", OPTION_CONTROL, NULL, 0, "Judge by a model that is wrong on purpose: revokes go by units", 0},
@@ -80,6 +85,12 @@ static error_t parse(int key, char *argument, struct argp_state *state) {
         return 0;
     case OPTION_VICTIMS:
         arguments->victims = true;
+        return 0;
+    case OPTION_PREEMPT:
+        arguments->preempt = option_number(argument, "preempt", 0, UINT8_MAX, state);
+        return 0;
+    case OPTION_APART:
+        arguments->apart = true;
         return 0;
     case OPTION_WITHOUT_DROP:
         arguments->without_drop = true;
@@ -130,6 +141,11 @@ static const struct argp parser = {
 
 enum { TALLIES = 12 };
 
+/* Of calls in flight (emu/roottask/flight.h). */
+struct flights {
+    uint64_t begun, meetings, inside, shared;
+};
+
 struct session {
     const struct arguments *arguments;
     struct qemu *qemu;
@@ -137,6 +153,7 @@ struct session {
     uint64_t operations, calls, probes, sequences, boots, lacking;
     struct hunt *hunt;                              /* or NULL */
     uint64_t tally[TALLIES], tally_before[TALLIES]; /* of all boots, and of those before the last */
+    struct flights flights, flights_before;         /* likewise */
     bool trouble;                                   /* the kernel said that something is wrong with it */
     uint64_t number;                                /* of the sequence in progress */
     int64_t started, boot_milliseconds;             /* all boots, each up to its first sequence */
@@ -191,6 +208,14 @@ static void take_tally(struct session *session, const char *rest) {
         session->tally[i] = session->tally_before[i] + value_of(rest, tally_keys[i]);
 }
 
+static void take_flights(struct session *session, const char *rest) {
+    const struct flights *before = &session->flights_before;
+    session->flights = (struct flights){.begun = before->begun + value_of(rest, "begun="),
+                                        .meetings = before->meetings + value_of(rest, "meetings="),
+                                        .inside = before->inside + value_of(rest, "inside="),
+                                        .shared = before->shared + value_of(rest, "shared=")};
+}
+
 static void take_line(struct session *session, const char *line) {
     const char *rest;
     if (take_block(session, line))
@@ -208,6 +233,8 @@ static void take_line(struct session *session, const char *line) {
         snprintf(session->signature, sizeof session->signature, "panic: %.180s", rest);
     } else if ((rest = after(line, PROTOCOL_TALLY))) {
         take_tally(session, rest - 1); /* with the blank before the first key */
+    } else if ((rest = after(line, PROTOCOL_FLIGHTS))) {
+        take_flights(session, rest);
     } else if ((rest = qemu_trouble(session->qemu, line))) {
         snprintf(session->signature, sizeof session->signature, "panic: nova %s", rest);
         session->trouble = true;
@@ -233,13 +260,13 @@ static void make_command(const struct session *session, uint64_t first, bool dum
     if (arguments->qemu.nova && (left == 0 || left > NOVA_BOOT_OPS))
         left = NOVA_BOOT_OPS;
     snprintf(command, COMMAND_MAX,
-             "%s seed=%" PRIu64 " first=%" PRIu64 " ops=%" PRIu64 " length=%" PRIu64
-             " victims=%d dump=%d nodrop=%d exact=%d empty=%d",
+             "%s seed=%" PRIu64 " first=%" PRIu64 " ops=%" PRIu64 " length=%" PRIu64 " victims=%d preempt=%" PRIu64
+             " apart=%d dump=%d nodrop=%d exact=%d empty=%d",
              strcmp(mode, "registers") == 0 ? "raw"
              : strcmp(mode, "soak") == 0    ? "soak"
                                             : "stress",
-             arguments->seed, first, left, arguments->length, arguments->victims, dump, arguments->without_drop,
-             arguments->qemu.control, arguments->qemu.empty);
+             arguments->seed, first, left, arguments->length, arguments->victims, arguments->preempt, arguments->apart,
+             dump, arguments->without_drop, arguments->qemu.control, arguments->qemu.empty);
 }
 
 static bool is_over(const struct session *session) {
@@ -277,6 +304,7 @@ static bool stress_once(struct session *session, uint64_t first) {
     int status;
     boot(session, first, false);
     memcpy(session->tally_before, session->tally, sizeof session->tally);
+    session->flights_before = session->flights;
     session->trouble = false;
     while (!is_over(session) && !session->trouble && (line = qemu_line(session->qemu)))
         take_line(session, line);
@@ -382,6 +410,11 @@ static void print_counts(const struct session *session) {
             printf("%s%" PRIu64, tally_keys[i], session->tally[i]);
     }
     putchar('\n');
+    const struct flights *flights = &session->flights;
+    if (flights->begun)
+        printf("in flight: %" PRIu64 " revokes and destroys with others beside them: %" PRIu64 " met in time, %" PRIu64
+               " wholly inside; %" PRIu64 " preemption points gave way to another CPU's call\n",
+               flights->begun, flights->meetings, flights->inside, flights->shared);
 }
 
 static bool open_hunt(struct session *session) {
@@ -404,7 +437,8 @@ static bool stress_or_hunt(struct session *session, uint64_t first) {
 }
 
 int command_stress(int argc, char **argv) {
-    struct arguments arguments = {.seed = fresh_seed(), .length = LENGTH_DEFAULT, .mode = "sequences"};
+    struct arguments arguments = {
+        .seed = fresh_seed(), .length = LENGTH_DEFAULT, .preempt = PREEMPT_DEFAULT, .mode = "sequences"};
     argp_parse(&parser, argc, argv, 0, NULL, &arguments);
     if (!arguments.ops && !arguments.seconds)
         arguments.seconds = SECONDS_DEFAULT;

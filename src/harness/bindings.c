@@ -94,9 +94,26 @@ static uint32_t find_created(const struct harness *harness, bool object) {
     return RESCIND_NONE;
 }
 
+/* Where calls overlap, the index may be that of one that died a moment ago, of which it is not known yet that it is
+ * gone. Nothing else is made meanwhile: it is the last of the list that is alive. */
+static uint32_t find_replaced(struct harness *harness, bool object) {
+    const struct rescind_log *log = &harness->log;
+    const uint32_t *listed = object ? log->objects : log->pds;
+    uint32_t bit = object ? RESCIND_OBJECT : 0;
+    for (uint32_t i = object ? log->object_count : log->pd_count; i-- > 0 && harness->target->overlaps;) {
+        uint32_t kernel = listed[i] | bit, id = oracle_id(harness, kernel);
+        if (id == ORACLE_NONE || !target_has(harness, kernel) || !oracle_may_die(harness->oracle, id))
+            continue;
+        unbind(harness, id);
+        return kernel;
+    }
+    return RESCIND_NONE;
+}
+
 static void bind_created(struct harness *harness, uint32_t id) {
     bool object = id & ORACLE_OBJECT;
     uint32_t kernel = find_created(harness, object);
+    kernel = kernel == RESCIND_NONE ? find_replaced(harness, object) : kernel;
     if (object) {
         uint32_t number = id ^ ORACLE_OBJECT;
         harness->objects_bound = number >= harness->objects_bound ? number + 1 : harness->objects_bound;
@@ -115,23 +132,24 @@ static void compare_listed(struct harness *harness, const uint32_t *listed, uint
     for (uint32_t i = 0; i < count; i++) {
         bool alive = target_has(harness, listed[i] | bit);
         uint32_t id = oracle_id(harness, listed[i] | bit);
-        if (alive != (id != ORACLE_NONE))
+        bool just_died = harness->target->overlaps && !alive && oracle_may_die(harness->oracle, id);
+        if (alive != (id != ORACLE_NONE) && !just_died)
             note(harness, alive ? FLAW_PD_APPEARED : FLAW_PD_DIED, id, ABI_OBJ, 0);
     }
 }
 
 static void unbind_one(struct harness *harness, uint32_t kernel) {
-    uint32_t id = oracle_id(harness, kernel);
+    uint32_t id = kernel == RESCIND_NONE ? ORACLE_NONE : oracle_id(harness, kernel);
     if (id != ORACLE_NONE && oracle_may_die(harness->oracle, id) && !target_has(harness, kernel))
         unbind(harness, id);
 }
 
 void unbind_gone(struct harness *harness) {
-    const struct rescind_target *target = harness->target;
-    for (uint32_t pd = 0; pd < target->pd_limit; pd++)
-        unbind_one(harness, pd);
-    for (uint32_t object = 0; object < target->object_limit; object++)
-        unbind_one(harness, object | RESCIND_OBJECT);
+    uint32_t limit = oracle_pd_limit(harness->oracle);
+    for (uint32_t id = ORACLE_ROOT; id < limit; id++)
+        unbind_one(harness, harness->kernel_of[id]);
+    for (uint32_t i = 0; i < harness->objects_bound; i++)
+        unbind_one(harness, harness->object_kernel_of[i]);
 }
 
 void bind_changes(struct harness *harness) {

@@ -147,6 +147,7 @@ struct suspended {
     uint32_t index;             /* in the sequence */
     bool in_progress;
     bool caller_died; /* its result is lost */
+    bool may_lack;    /* of a target whose calls overlap: it may still be refused for lack of memory */
 };
 
 struct harness {

@@ -11,6 +11,8 @@ bool can_call(struct harness *harness, uint32_t caller) {
     uint32_t kernel = kernel_pd(harness, caller);
     if (!oracle_is_between(harness->oracle))
         return true;
+    if (harness->target->overlaps) /* its call may come too late, and it is not known when it does */
+        return caller != ORACLE_NONE && !oracle_may_die(harness->oracle, caller);
     return kernel != RESCIND_NONE && harness->target->pd(kernel, &view) && !view.dying;
 }
 
@@ -61,9 +63,9 @@ void judge_between(struct harness *harness) {
     catch_up(harness);
     *result = oracle_decide(harness->oracle, call);
     enum abi_code expected = result->code, code = word[0] < ABI_CODES ? (enum abi_code)word[0] : ABI_CODES;
-    enum oracle_fit fit = code == ABI_CODES
-                              ? ORACLE_WRONG_CODE
-                              : oracle_fits(harness->oracle, call, result, code, word[1], was_made, harness);
+    enum oracle_fit fit = code == ABI_CODES ? ORACLE_WRONG_CODE
+                                            : oracle_fits(harness->oracle, call, result, code, word[1],
+                                                          harness->target->overlaps ? NULL : was_made, harness);
     if (fit == ORACLE_WRONG_CODE)
         note_number(harness, FLAW_CODE, call->caller, call->kind, expected, word[0]);
     else if (fit == ORACLE_WRONG_VALUE)
@@ -72,9 +74,22 @@ void judge_between(struct harness *harness) {
 
 /* ---- suspending ---- */
 
+/* What is dropped moves its children up at a moment that nobody knows, so what others do next could not be judged. */
+static bool can_overlap(const struct harness *harness) {
+    const struct oracle_call *call = &harness->step.call;
+    bool is_drop = call->operation == ABI_REVOKE && call->scope == ABI_DROP;
+    bool sure = !oracle_is_between(harness->oracle) || oracle_is_sure(harness->oracle, call);
+    bool takes = call->operation == ABI_REVOKE || call->operation == ABI_DESTROY_PD;
+    return takes && !is_drop && sure && harness->result.code == ABI_OK && !harness->failing;
+}
+
 uint32_t stop_point(const struct harness *harness) {
-    bool possible = harness->target->begin && harness->target->node_limit && harness->mode != HARNESS_LOG &&
-                    harness->mode != HARNESS_PROBE && !harness->teardown && harness->scheduled;
+    const struct rescind_target *target = harness->target;
+    if (!target->begin || harness->teardown || !harness->scheduled)
+        return 0;
+    bool by_probes = harness->mode == HARNESS_PROBE;
+    bool possible = target->overlaps ? by_probes && can_overlap(harness)
+                                     : target->node_limit && harness->mode != HARNESS_LOG && !by_probes;
     return possible ? harness->step.op->point : 0;
 }
 
@@ -99,12 +114,15 @@ enum harness_verdict suspend(struct harness *harness, uint32_t operation) {
     judge_stretch(harness);
     if (harness->finding.flaw != FLAW_NONE)
         return judge(harness);
+    bool may_lack = harness->result.may_fail &&
+                    (oracle_is_between(harness->oracle) || oracle_may_cut(harness->oracle, &step->call));
     *suspended = (struct suspended){
         .step = *step,
         .operation = operation,
         .number = oracle_begin(harness->oracle, &step->call),
         .index = harness->index,
         .in_progress = true,
+        .may_lack = may_lack,
     };
     harness->outcome->suspended++;
     return conclude(harness);
@@ -125,6 +143,11 @@ static void body_resume(void *argument) {
     body->returned = target->resume(body->suspended->operation, body->points, body->harness->word);
 }
 
+/* It was said to be in progress before that was known. */
+static bool was_refused(const struct harness *harness, const struct suspended *suspended) {
+    return harness->target->overlaps && suspended->may_lack && harness->word[0] == ABI_E_MEM;
+}
+
 /* It returned: nothing is uncertain any more on its account. */
 static void end(struct harness *harness, struct suspended *suspended) {
     const struct oracle_call *call = &harness->step.call;
@@ -133,14 +156,17 @@ static void end(struct harness *harness, struct suspended *suspended) {
     if (!suspended->caller_died) {
         harness->step.code = (uint32_t)harness->word[0];
         harness->step.value = harness->word[1];
-        if (harness->word[0] != ABI_OK)
+        if (harness->word[0] != ABI_OK && !was_refused(harness, suspended))
             note_number(harness, FLAW_CODE, call->caller, call->kind, ABI_OK, harness->word[0]);
         if (harness->word[1])
             note_number(harness, FLAW_VALUE, call->caller, call->kind, 0, harness->word[1]);
         judge_registers(harness);
     }
     catch_up(harness);
-    oracle_end(harness->oracle, suspended->number);
+    if (was_refused(harness, suspended))
+        oracle_cancel(harness->oracle, suspended->number);
+    else
+        oracle_end(harness->oracle, suspended->number);
     harness->committed = true;
     harness->result.created = ORACLE_NONE;
     harness->root_lost |= !root_holds_itself(harness);

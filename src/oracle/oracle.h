@@ -125,6 +125,11 @@ uint32_t oracle_begin(struct oracle *oracle, const struct oracle_call *call);
 
 /* It has returned: as oracle_commit. */
 void oracle_end(struct oracle *oracle, uint32_t number);
+/* It was refused after all: nothing is covered on its account any more, and nothing was done. */
+void oracle_cancel(struct oracle *oracle, uint32_t number);
+
+/* Whether the last decided call comes to OK, or E_MEM, whatever operations in progress have done by now. */
+bool oracle_is_sure(const struct oracle *oracle, const struct oracle_call *call);
 
 /* Whether anything is in progress. */
 bool oracle_is_between(const struct oracle *oracle);
@@ -150,7 +155,7 @@ enum oracle_fit { ORACLE_FITS, ORACLE_WRONG_CODE, ORACLE_WRONG_VALUE };
 /*
  * Whether the answer to the last decided call fits a choice of each uncertain mapping as there or gone. Then *result is
  * made to be that answer, and commit or begin may follow, if it is OK. `made` tells what was derived from uncertain
- * mappings.
+ * mappings. NULL: that cannot be told, and operations in progress may be over without its being known.
  */
 enum oracle_fit oracle_fits(struct oracle *oracle, const struct oracle_call *call, struct oracle_result *result,
                             enum abi_code code, uint64_t value, oracle_made *made, void *context);

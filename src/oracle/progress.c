@@ -220,6 +220,10 @@ static void cover_orphans(struct oracle *o, uint32_t index, uint8_t operations) 
     }
 }
 
+static void adopt(struct oracle *o, uint32_t index, uint8_t operations) {
+    o->records[index].orphaned &= (uint8_t)~operations;
+}
+
 static void cover_dropping(struct oracle *o, uint32_t index, uint8_t operations) {
     if ((o->records[index].dropping & operations) != 0) {
         cover(o, index);
@@ -276,6 +280,23 @@ void oracle_end(struct oracle *o, uint32_t number) {
     }
     if (victim != ORACLE_NONE) {
         condemn(o, victim);
+    }
+    destroy_dying(o);
+    o->in_progress &= (uint8_t)~o->ending;
+    o->ending = 0;
+    spread_doom(o);
+}
+
+void oracle_cancel(struct oracle *o, uint32_t number) {
+    o->change_count = o->destroyed_count = 0;
+    o->ending = (uint8_t)(1U << number);
+    visit_all(o, o->ending, uncover);
+    visit_all(o, o->ending, adopt);
+    for (uint32_t id = ORACLE_ROOT; id < o->pd_numbers.top; id++) {
+        acquit(o, id, o->ending);
+    }
+    for (uint32_t n = 0; n < o->object_numbers.top; n++) {
+        acquit(o, ORACLE_OBJECT | n, o->ending);
     }
     destroy_dying(o);
     o->in_progress &= (uint8_t)~o->ending;
@@ -448,6 +469,10 @@ static unsigned answers(const struct oracle *o, const struct oracle_call *call) 
     return SAYS_ARG;
 }
 
+bool oracle_is_sure(const struct oracle *o, const struct oracle_call *call) {
+    return (answers(o, call) & ~(unsigned)SAYS_MEM) == SAYS_OK;
+}
+
 /* ---- lookup ---- */
 
 /* Whether a unit can look as if it belonged to a uniform range with m of which the rights are these. */
@@ -540,10 +565,54 @@ static bool plan_made(struct oracle *o, const struct oracle_call *call, uint64_t
     return true;
 }
 
-static void drop_certain_only(struct oracle *o) {
+static void mark_plan(struct oracle *o) {
+    o->stamp++;
+    for (uint32_t n = 0; n < o->covered_count; n++) {
+        o->records[o->covered[n]].mark = o->stamp;
+    }
+}
+
+/* Whether the kernel's OK says that an uncertain source was gone: where it would go is taken, by what stays or by
+ * another source; or it would have been a grant of what is being revoked. */
+static bool was_gone(const struct oracle *o, const struct oracle_call *call, uint32_t source, bool stays) {
+    const uint32_t there = space_at(o, space_of(o, o->plan.to, call->kind), goes_to(o, call, source));
+    const bool in_the_way = there != ORACLE_NONE && (is_covered(o, there) || !will_go(o, there));
+    return uncertainty(o, source) != 0 && (in_the_way || (call->operation == ABI_GRANT && !stays));
+}
+
+/* The same where nobody can tell, and operations in progress may be over. What is certain, or only loses rights, was
+ * taken; each of the rest may have been, which changes nothing that lasts: what derives from it goes with it. */
+static bool moved_likely(struct oracle *o, const struct oracle_call *call, uint64_t value, uint64_t *fits) {
+    uint32_t kept = 0;
+    uint64_t least = 0;
+    const uint64_t most = o->covered_count;
+    mark_plan(o);
+    for (uint32_t n = 0; n < most; n++) {
+        const uint32_t source = o->covered[n];
+        const bool stays = !will_go(o, source) && rights_exist(o, call->kind, rights_kept(o, source) & call->mask);
+        if (!was_gone(o, call, source, stays)) {
+            least += uncertainty(o, source) == 0 || stays;
+            o->covered[kept++] = source;
+        }
+    }
+    o->plan.units = o->covered_count = kept;
+    const uint64_t limit = call->operation == ABI_GRANT ? least : most;
+    *fits = value < least ? least : value > limit ? limit : value;
+    mark_plan(o);
+    for (uint32_t n = 0; n < kept; n++) {
+        const uint32_t there = space_at(o, space_of(o, o->plan.to, call->kind), goes_to(o, call, o->covered[n]));
+        if (there != ORACLE_NONE && is_covered(o, there)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* What is dropped was there, and is not being revoked; `over`: unless that is over. */
+static void drop_certain_only(struct oracle *o, bool over) {
     uint32_t kept = 0;
     for (uint32_t n = 0; n < o->covered_count; n++) {
-        if (uncertainty(o, o->covered[n]) == 0) {
+        if (uncertainty(o, o->covered[n]) == 0 || (over && !will_go(o, o->covered[n]))) {
             o->covered[kept++] = o->covered[n];
         }
     }
@@ -569,14 +638,18 @@ enum oracle_fit oracle_fits(struct oracle *o, const struct oracle_call *call, st
         const struct numbers *numbers = call->operation == ABI_CREATE_PD ? &o->pd_numbers : &o->object_numbers;
         result->created = numbers->lowest_free | (call->operation == ABI_CREATE_PD ? 0 : ORACLE_OBJECT);
     }
-    if (code == ABI_OK && moves) {
+    if (code == ABI_OK && moves && made == NULL && o->plan.from != ORACLE_PHYS) {
+        if (!moved_likely(o, call, value, &result->value)) {
+            return ORACLE_WRONG_CODE;
+        }
+    } else if (code == ABI_OK && moves) {
         if (o->plan.from != ORACLE_PHYS && !plan_made(o, call, value, made, context)) {
             return ORACLE_WRONG_CODE;
         }
         result->value = o->plan.units;
     }
     if (code == ABI_OK && call->operation == ABI_REVOKE && call->scope == ABI_DROP) {
-        drop_certain_only(o);
+        drop_certain_only(o, made == NULL);
     }
     return result->value == value ? ORACLE_FITS : ORACLE_WRONG_VALUE;
 }

@@ -47,6 +47,8 @@ enum control {
     CONTROL_FAIL_ALLOCATION = 5,
     /* Writes struct control_pd of PD rdi to rsi (root's own window). CONTROL_E_DEAD. */
     CONTROL_PD_REPORT = 6,
+    /* Whether (rdi) a CPU pauses at preemption points: where an emulator's CPUs take turns, others get theirs there. */
+    CONTROL_TAKE_TURNS = 7,
     CONTROL_CALLS,
 };
 
@@ -96,6 +98,15 @@ struct control_module {
     char text[64]; /* its command line, cut to that */
 };
 
+/* What a CPU's system calls have come to since boot. `points` and `ended` are stored after the rest. */
+struct control_calls {
+    uint64_t begun;       /* decided about, or being so */
+    uint64_t points;      /* preemption points that they came to */
+    uint64_t shared;      /* of these, those at which system calls of other CPUs were made */
+    uint64_t code, value; /* results of the last that ended, also if the PD that made it is gone */
+    uint64_t ended;
+};
+
 /* Kept up to date by the kernel: memory in use after each system call, on whatever CPU, and what that call created or
  * destroyed. */
 struct control_info {
@@ -107,13 +118,16 @@ struct control_info {
     uint32_t pd_count, object_count; /* of the last system call, in order, each at most once */
     uint32_t overflow;               /* of them there were more than fit */
     uint32_t listed_pd[CONTROL_LISTED], listed_object[CONTROL_LISTED];
-    uint32_t invalidations, shootdowns; /* of the last system call, as struct rescind_log counts them */
-    uint64_t steps;                     /* likewise */
-    uint64_t code, value;               /* its results, also if the PD that made it is gone with it */
-    uint64_t ticks[CONTROL_CPUS];       /* timer interrupts that each CPU took */
-    uint64_t heap_bytes;                /* from CONTROL_HEAP on */
-    uint64_t memory_bytes;              /* of the memory window */
-    uint64_t kernel_frame;              /* frames from here on are not in PHYS */
+    uint32_t invalidations, shootdowns;       /* of the last system call, as struct rescind_log counts them */
+    uint64_t steps;                           /* likewise */
+    uint64_t code, value;                     /* its results, also if the PD that made it is gone with it */
+    struct control_calls calls[CONTROL_CPUS]; /* by the CPU that they are made on */
+    /* All that was created or destroyed since boot; the n-th is changed[n % CONTROL_LISTED]. */
+    uint32_t changed_count, changed[CONTROL_LISTED];      /* PDs, and with RESCIND_OBJECT (abi/target.h) objects */
+    uint64_t ticks[CONTROL_CPUS];                         /* timer interrupts that each CPU took */
+    uint64_t heap_bytes;                                  /* from CONTROL_HEAP on */
+    uint64_t memory_bytes;                                /* of the memory window */
+    uint64_t kernel_frame;                                /* frames from here on are not in PHYS */
     uint64_t cost_pd, cost_object, cost_node, cost_table; /* struct rescind_costs */
     uint64_t features;                                    /* enum control_feature bits */
     uint32_t module_count;                                /* boot modules but the first, which is the root task */

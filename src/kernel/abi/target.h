@@ -14,7 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define RESCIND_TARGET_VERSION 5u
+#define RESCIND_TARGET_VERSION 6u
 
 /* "No such thing" where a view holds the index of a PD or node. */
 #define RESCIND_NONE UINT32_MAX
@@ -209,6 +209,11 @@ struct rescind_target {
     /* Goes on with an operation in progress, on the CPU where it began, to the `points`-th point that it comes to (0:
      * to its end). True: it returned, with registers as after `call`. */
     bool (*resume)(uint32_t operation, uint32_t points, uint64_t word[ABI_WORDS]);
+    /* Nothing stops here, but there are CPUs that really run at once: `begin` is asked for what the model is sure to be
+     * decided with OK, starts it or will, and the calls after it run beside it. How far it is nobody knows, it may be
+     * over; the views of PDs do not tell who is dying. What `resume` brings may also be E_MEM: then nothing happened.
+     */
+    bool overlaps;
     /* The name of the point at which an operation in progress stands, such as "revoke.unlinked". */
     const char *(*point)(uint32_t operation);
     uint32_t suspended_limit;

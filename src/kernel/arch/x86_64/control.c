@@ -15,8 +15,15 @@ _Static_assert(CONTROL_NOBODY == RESCIND_NONE, "a request to run nobody passes i
 
 /* ---- the information page ---- */
 
+static void note_changed(uint32_t what) {
+    struct control_info *info = machine.info;
+    info->changed[info->changed_count % CONTROL_LISTED] = what;
+    __atomic_store_n(&info->changed_count, info->changed_count + 1, __ATOMIC_RELEASE);
+}
+
 void arch_pd_changed(uint32_t pd) {
     struct control_info *info = machine.info;
+    note_changed(pd);
     if (info->pd_count == CONTROL_LISTED) {
         info->overflow = 1;
         return;
@@ -26,6 +33,7 @@ void arch_pd_changed(uint32_t pd) {
 
 void arch_object_changed(uint32_t object) {
     struct control_info *info = machine.info;
+    note_changed(object | RESCIND_OBJECT);
     if (info->object_count == CONTROL_LISTED) {
         info->overflow = 1;
         return;
@@ -41,6 +49,26 @@ static void begin(void) {
     machine.steps = 0;
     info->pd_count = info->object_count = info->overflow = 0;
     info->invalidations = info->shootdowns = 0;
+}
+
+/* What overlaps is told as it happens: root's thread may read it without the lock. */
+static void tell_begin(struct control_calls *calls) {
+    machine.calls++;
+    __atomic_store_n(&calls->begun, calls->begun + 1, __ATOMIC_RELEASE);
+}
+
+static void tell_end(struct control_calls *calls, const uint64_t word[ABI_WORDS]) {
+    calls->code = word[0];
+    calls->value = word[1];
+    __atomic_store_n(&calls->ended, calls->ended + 1, __ATOMIC_RELEASE);
+}
+
+void machine_tell_point(uint32_t cpu) {
+    struct control_calls *calls = &machine.info->calls[cpu];
+    __atomic_store_n(&calls->points, calls->points + 1, __ATOMIC_RELEASE);
+    if (machine.take_turns) {
+        cpu_pause();
+    }
 }
 
 void machine_tell_usage(void) {
@@ -177,6 +205,9 @@ static enum control_code control(struct machine_cpu *self, const struct frame *f
     case CONTROL_FAIL_ALLOCATION:
         account_fail((uint32_t)frame->rdi);
         return CONTROL_OK;
+    case CONTROL_TAKE_TURNS:
+        machine.take_turns = frame->rdi != 0;
+        return CONTROL_OK;
     case CONTROL_PD_REPORT:
         return report(frame);
     default:
@@ -193,11 +224,13 @@ static void system_call(const struct machine_cpu *self, struct frame *frame) {
         return;
     }
     begin();
+    tell_begin(&info->calls[self->index]);
     syscall_enter(caller, word);
     KASSERT(!machine_stack_overflowed(self->index));
     machine_tell_usage();
     info->code = word[0];
     info->value = word[1];
+    tell_end(&info->calls[self->index], word);
     frame->rdi = word[0];
     frame->rsi = word[1];
     frame->rax = CONTROL_OK;

@@ -69,6 +69,8 @@ struct machine {
     uint32_t lock;    /* accessed atomically; likewise... */
     uint32_t waiting; /* ...CPUs that wait for it */
     uint32_t leaf_level;
+    bool take_turns;                               /* CPUs pause at preemption points */
+    uint64_t calls;                                /* system calls begun, on all CPUs */
     uint64_t steps;                                /* of the current system call */
     uint64_t kernel_root;                          /* physical address of the root table that maps the kernel alone */
     uint64_t agent_entry, kernel_entry;            /* of every PD's root table */
@@ -129,6 +131,8 @@ bool machine_agent_can_start(uint32_t cpu);
 void machine_control(struct machine_cpu *self, struct frame *frame);
 /* This CPU's agent is done; CONTROL_RUN, if root's thread is in it, returns that. */
 void machine_agent_returns(struct machine_cpu *self, enum control_code code);
+/* A system call of that CPU came to a preemption point. */
+void machine_tell_point(uint32_t cpu);
 /* Writes what is in use to the information page. */
 void machine_tell_usage(void);
 

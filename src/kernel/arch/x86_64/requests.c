@@ -73,15 +73,18 @@ bool arch_point(void) {
     __atomic_store_n(&self->dozes, 1, __ATOMIC_SEQ_CST); /* so that the interrupt comes back here */
     cpu_take_pending();
     __atomic_store_n(&self->dozes, 0, __ATOMIC_SEQ_CST);
+    machine_tell_point(self->index);
     if (__atomic_load_n(&machine.waiting, __ATOMIC_SEQ_CST) == 0) {
         return false;
     }
+    uint64_t calls = machine.calls;
     machine_unlock();
     for (uint32_t turn = 0; turn < COURTESY && lock_is_free(NULL); turn++) {
         machine_serve_request();
         cpu_pause();
     }
     lock(true); /* what else it may have to do comes after the operation */
+    machine.info->calls[self->index].shared += machine.calls != calls;
     return false;
 }
 
