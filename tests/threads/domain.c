@@ -121,7 +121,7 @@ static uint64_t exact_selector(const struct test *test, const struct domain *dom
 }
 
 static void exact_run(struct domain *domain, const struct seq_op *op, uint32_t id) {
-    if (domain->runs != id && !threads_kernel.run(domain->kernel_of[id]))
+    if (domain->runs != id && !threads_kernel.run(domain->kernel_of[id], domain->kernel_of_name[0]))
         complain(domain, "O9.references/switch/obj/died", op, id, RESCIND_NONE);
     domain->runs = id;
     if (threads_kernel.runs() != domain->kernel_of[id])
@@ -261,7 +261,7 @@ static void send(struct worker *worker, uint32_t kernel) {
     const struct test *test = worker->test;
     uint32_t cpu = (uint32_t)seq_random_below(&worker->random, test->threads);
     if (cpu != worker->cpu && test->worker[cpu].domain == worker->domain)
-        threads_kernel.run_elsewhere(cpu, kernel);
+        threads_kernel.run_elsewhere(cpu, kernel, worker->domain->kernel_of_name[0]);
 }
 
 static void perform_shared(struct worker *worker, const struct seq_op *op) {
@@ -276,7 +276,7 @@ static void perform_shared(struct worker *worker, const struct seq_op *op) {
         return;
     if (seq_random_below(&worker->random, ONE_IN_ELSEWHERE) == 0)
         send(worker, kernel);
-    if (threads_kernel.runs() != kernel && !threads_kernel.run(kernel))
+    if (!threads_kernel.run(kernel, shared_kernel(worker->domain, 0)))
         return;
     if (seq_is_call(op->code))
         shared_call(worker, op, kernel);
@@ -295,45 +295,66 @@ void domain_perform(struct worker *worker, struct seq_op *op) {
 
 /* ---- at rest ---- */
 
-static void judge_mapping(const struct test *test, const struct domain *domain, const struct oracle_mapping *mapping) {
-    const struct oracle *rest = harness_oracle(test->harness);
-    uint32_t pd = harness_identify(test->harness, domain->kernel_of[mapping->pd]);
-    const struct oracle_mapping *found = oracle_at(rest, pd, mapping->kind, mapping->unit);
-    const struct oracle_mapping *above = oracle_record(domain->oracle, mapping->parent);
-    if (!found)
-        complain(domain, "O2.over-revoke/rest/domain/missing", NULL, mapping->unit, mapping->kind);
-    uint64_t resource = mapping->kind != ABI_OBJ
-                            ? mapping->resource
-                            : harness_identify(test->harness, exact_kernel(domain, (uint32_t)mapping->resource));
+struct place {
+    const struct test *test;
+    const struct domain *domain;
+    uint32_t pd; /* as the kernel numbers it */
+};
+
+static void differ(const struct place *place, const char *check, uint8_t kind, uint64_t unit, uint64_t expected,
+                   uint64_t found) {
+    char signature[HARNESS_SIGNATURE_MAX], report[HARNESS_REPORT_MAX];
+    snprintf(signature, sizeof signature, "%s", check);
+    snprintf(report, sizeof report, "domain %u, PD %u, %s %llx\n  expected: %llx\n  found:    %llx\n",
+             place->domain->number, place->pd, kind_name(kind), (unsigned long long)unit,
+             (unsigned long long)expected, (unsigned long long)found);
+    finding(signature, report);
+}
+
+static void judge_mapping(const struct place *place, const struct oracle_mapping *mapping,
+                          const struct oracle_mapping *found) {
+    const struct harness *harness = place->test->harness;
+    const struct oracle_mapping *above = oracle_record(place->domain->oracle, mapping->parent);
+    uint8_t kind = mapping->kind;
+    uint64_t resource = kind == ABI_OBJ
+                            ? harness_identify(harness, exact_kernel(place->domain, (uint32_t)mapping->resource))
+                            : mapping->resource;
     if (found->resource != resource)
-        complain(domain, "O2.over-revoke/rest/domain/wrong-resource", NULL, resource, found->resource);
+        differ(place, "O2.over-revoke/rest/domain/wrong-resource", kind, mapping->unit, resource, found->resource);
     if (found->rights != mapping->rights)
-        complain(domain, "O3.rights/rest/domain/wider", NULL, mapping->rights, found->rights);
-    const struct oracle_mapping *parent = oracle_record(rest, found->parent);
-    uint32_t parent_pd = above ? harness_identify(test->harness, domain->kernel_of[above->pd]) : ORACLE_NONE;
-    if ((parent ? parent->pd : ORACLE_NONE) != parent_pd || (above && above->unit != parent->unit))
-        complain(domain, "O5.structure/rest/domain/parent", NULL, parent_pd, parent ? parent->pd : ORACLE_NONE);
+        differ(place, "O3.rights/rest/domain/rights", kind, mapping->unit, mapping->rights, found->rights);
+    const struct oracle_mapping *parent = oracle_record(harness_oracle(harness), found->parent);
+    uint32_t expected = above ? harness_identify(harness, place->domain->kernel_of[above->pd]) : ORACLE_NONE;
+    uint32_t pd = parent ? parent->pd : ORACLE_NONE;
+    if (pd != expected || (above && above->unit != parent->unit))
+        differ(place, "O5.structure/rest/domain/parent", kind, mapping->unit, expected, pd);
+}
+
+static void judge_space(const struct place *place, uint32_t id, uint8_t kind) {
+    const struct oracle *here = place->domain->oracle, *rest = harness_oracle(place->test->harness);
+    uint32_t pd = harness_identify(place->test->harness, place->pd);
+    const struct oracle_mapping *mapping = oracle_next(here, id, kind, 0), *found = oracle_next(rest, pd, kind, 0);
+    while (mapping || found) {
+        uint64_t expected = mapping ? mapping->unit : UINT64_MAX, unit = found ? found->unit : UINT64_MAX;
+        if (unit != expected)
+            differ(place, unit < expected ? "O1.reach/rest/domain/extra" : "O2.over-revoke/rest/domain/missing", kind,
+                   unit < expected ? unit : expected, expected, unit);
+        judge_mapping(place, mapping, found);
+        mapping = oracle_next(here, id, kind, unit + 1);
+        found = oracle_next(rest, pd, kind, unit + 1);
+    }
 }
 
 void domain_judge(const struct test *test, const struct domain *domain) {
-    const struct oracle *rest = harness_oracle(test->harness);
     uint32_t limit = oracle_pd_limit(domain->oracle);
     for (uint32_t id = ORACLE_ROOT + 1; id < limit; id++) {
         bool others = id <= ORACLE_ROOT + test->domains && id != ORACLE_ROOT + 1 + domain->number;
+        struct place place = {.test = test, .domain = domain, .pd = domain->kernel_of[id]};
         if (!oracle_alive(domain->oracle, id) || others)
             continue;
-        uint32_t pd = harness_identify(test->harness, domain->kernel_of[id]);
-        if (pd == ORACLE_NONE)
-            complain(domain, "O9.references/rest/domain/died", NULL, id, RESCIND_NONE);
-        for (uint8_t kind = 0; kind < ABI_KINDS; kind++) {
-            if (oracle_units(rest, pd, kind) != oracle_units(domain->oracle, id, kind))
-                complain(domain, "O1.reach/rest/domain/units", NULL, oracle_units(domain->oracle, id, kind),
-                         oracle_units(rest, pd, kind));
-            const struct oracle_mapping *mapping = oracle_next(domain->oracle, id, kind, 0);
-            while (mapping) {
-                judge_mapping(test, domain, mapping);
-                mapping = oracle_next(domain->oracle, id, kind, mapping->unit + 1);
-            }
-        }
+        if (harness_identify(test->harness, place.pd) == ORACLE_NONE)
+            differ(&place, "O9.references/rest/domain/died", ABI_OBJ, 0, id, RESCIND_NONE);
+        for (uint8_t kind = 0; kind < ABI_KINDS; kind++)
+            judge_space(&place, id, kind);
     }
 }

@@ -31,41 +31,46 @@ void meet(struct test *test) {
 
 /* ---- root ---- */
 
-static void root_call(const struct oracle_call *call) {
+static void call_by(uint32_t pd, const struct oracle_call *call) {
     uint64_t word[ABI_WORDS];
     encode(call, word);
-    if (!threads_kernel.run(threads_kernel.target.root_pd) || !threads_kernel.call(word) || word[0] != ABI_OK)
-        finding("O12.result/root/code", "what root gives and takes back in every round was refused");
+    if (!threads_kernel.run(pd, pd) || !threads_kernel.call(word) || word[0] != ABI_OK)
+        finding("O12.result/root/code", "what is given and taken back in every round was refused");
 }
 
 static void give(struct test *test) {
     struct oracle_call call;
     uint32_t base[DOMAINS_MAX];
     for (uint32_t i = 0; domain_gift(test, i, &call); i++)
-        root_call(&call);
+        call_by(threads_kernel.target.root_pd, &call);
     for (uint32_t i = 0; i < test->domains; i++)
         base[i] = threads_kernel.named(threads_kernel.target.root_pd, i + 1);
     for (uint32_t i = 0; i < test->domains; i++)
         domain_begin(test, &test->domain[i], base);
 }
 
+/* Root takes back what it gave of PHYS; then everybody gives up all but root's capability to itself: PDs may hold
+ * capabilities to each other in a circle. */
 static void take_back(const struct test *test) {
-    struct oracle_call call = {.operation = ABI_REVOKE, .caller = ORACLE_ROOT, .place = ABI_PHYS, .mask = 0xff};
-    for (uint8_t kind = ABI_MEM; kind <= ABI_PIO; kind++) {
-        call.kind = kind;
-        call.mask = all_rights(kind);
-        call.order = kind == ABI_MEM ? test->geometry.phys_log2 : test->geometry.pio_log2;
-        root_call(&call);
+    const struct rescind_target *target = &threads_kernel.target;
+    struct rescind_pd_view view;
+    struct oracle_call call = {.operation = ABI_REVOKE, .place = ABI_PHYS};
+    for (call.kind = ABI_MEM; call.kind <= ABI_PIO; call.kind++) {
+        call.mask = all_rights(call.kind);
+        call.order = call.kind == ABI_MEM ? test->geometry.phys_log2 : test->geometry.pio_log2;
+        call_by(target->root_pd, &call);
     }
-    call = (struct oracle_call){.operation = ABI_REVOKE,
-                                .caller = ORACLE_ROOT,
-                                .kind = ABI_OBJ,
-                                .scope = ABI_SELF,
-                                .mask = ABI_OBJ_RIGHTS};
+    call = (struct oracle_call){.operation = ABI_REVOKE, .kind = ABI_OBJ, .scope = ABI_SELF, .mask = ABI_OBJ_RIGHTS};
     for (call.order = 0; call.order < test->geometry.obj_log2; call.order++) {
         call.base = UINT64_C(1) << call.order;
-        root_call(&call);
+        call_by(target->root_pd, &call);
     }
+    call.base = 0;
+    for (uint32_t pd = 0; pd < target->pd_limit; pd++) {
+        if (pd != target->root_pd && target->pd(pd, &view))
+            call_by(pd, &call);
+    }
+    threads_kernel.run(target->root_pd, target->root_pd);
 }
 
 /* ---- judging ---- */

@@ -92,15 +92,24 @@ static struct pd *alive(uint32_t index) {
     return pd && !pd->referent.dying ? pd : NULL;
 }
 
+static struct pd *alive_of(uint32_t index, uint32_t payer) {
+    struct pd *pd = alive(index);
+    const struct pd *above = pd;
+    while (above && pd_index(above) != payer) {
+        above = above->referent.payer;
+    }
+    return above ? pd : NULL;
+}
+
 /* Whether this CPU was stopped before does not matter to one that begins something else. */
 static void enter_anyhow(void) {
     while (!enter()) {
     }
 }
 
-static bool run(uint32_t index) {
+static bool run(uint32_t index, uint32_t payer) {
     enter_anyhow();
-    struct pd *pd = alive(index);
+    struct pd *pd = alive_of(index, payer);
     if (pd) {
         cpu_switch(self->index, pd);
     }
@@ -108,9 +117,9 @@ static bool run(uint32_t index) {
     return pd;
 }
 
-static bool run_elsewhere(uint32_t cpu, uint32_t index) {
+static bool run_elsewhere(uint32_t cpu, uint32_t index, uint32_t payer) {
     enter_anyhow();
-    bool can = cpu != self->index && alive(index);
+    bool can = cpu != self->index && alive_of(index, payer);
     if (can) {
         smp_request_run(cpu, index);
     }
