@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-enum { QUOTA = 34, WINDOW = 192, ONE_IN_ELSEWHERE = 24, GIFTS = 4 };
+enum { QUOTA = 34, WINDOW = 192, ONE_IN_ELSEWHERE = 24, GIFTS = 4, USES = 6, NEAR_LOG2 = 4 };
 
 static const struct rescind_target *target(void) {
     return &threads_kernel.target;
@@ -282,15 +282,31 @@ static void perform_shared(struct worker *worker, const struct seq_op *op) {
         shared_call(worker, op, kernel);
 }
 
+static void act(struct worker *worker, const struct seq_op *op) {
+    if (worker->domain->threads == 1)
+        perform_alone(worker, op);
+    else
+        perform_shared(worker, op);
+}
+
+/* What a user program does between system calls; half of it where operations like to map. */
+static void use_memory(struct worker *worker) {
+    uint64_t log2 = worker->test->geometry.mem_log2;
+    for (unsigned i = 0; i < USES; i++) {
+        uint64_t random = seq_random_next(&worker->random);
+        uint64_t unit = random >> 8 & ((UINT64_C(1) << (random & 1 ? log2 : NEAR_LOG2)) - 1);
+        act(worker, &(struct seq_op){.code = SEQ_ACCESS, .base = unit, .mask = random & 2 ? ABI_R : ABI_R | ABI_W});
+        threads_kernel.interruptible();
+    }
+}
+
 void domain_perform(struct worker *worker, struct seq_op *op) {
     threads_kernel.interruptible();
     if (!is_known(op->code))
         return;
     translate(worker->domain, op);
-    if (worker->domain->threads == 1)
-        perform_alone(worker, op);
-    else
-        perform_shared(worker, op);
+    act(worker, op);
+    use_memory(worker);
 }
 
 /* ---- at rest ---- */

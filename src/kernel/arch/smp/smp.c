@@ -4,6 +4,7 @@
 #include "check.h"
 #include "cpu.h"
 #include "pd.h"
+#include "work.h"
 
 enum {
     PATIENCE = 200,  /* turns before a CPU that waits halts */
@@ -100,6 +101,7 @@ void smp_unlock(void) {
  * waits. */
 bool arch_point(void) {
     KASSERT(self()->at == 1U << SMP_LOCK);
+    KASSERT(work_unsettled == 0);
     __atomic_store_n(&self()->dozes, 1, __ATOMIC_SEQ_CST); /* so that the interrupt comes back here */
     arch_take_pending();
     __atomic_store_n(&self()->dozes, 0, __ATOMIC_SEQ_CST);
