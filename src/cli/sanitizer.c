@@ -108,7 +108,8 @@ static const char *find_kind(const char *text, char kind[KIND_MAX_LENGTH]) {
     return in_thread;
 }
 
-/* One line of a stack: "    #0 0x55.. in name file:line:column", or TSan's "    #0 name file:line:column (module+..)". */
+/* One line of a stack: "    #0 0x55.. in name file:line:column", or TSan's "    #0 name file:line:column (module+..)".
+ */
 static bool parse_frame(const char *line, size_t length, char name[NAME_MAX_LENGTH], bool *in_kernel) {
     static const char marker[] = " in ";
     char copy[512];

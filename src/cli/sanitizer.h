@@ -8,8 +8,8 @@
 #include <stddef.h>
 
 /* True if the text holds a sanitizer report; then `signature` is O8.sanitizer/<operation>/<kind>/<frame<frame<frame>,
- * with the innermost three functions of src/kernel (of anything but the sanitizer where there is none). Of a data race: <kind>/<frame~frame>, the innermost of
- * both ends, in the order of their names. */
+ * with the innermost three functions of src/kernel (of anything but the sanitizer where there is none). Of a data race:
+ * <kind>/<frame~frame>, the innermost of both ends, in the order of their names. */
 bool sanitizer_signature(const char *text, const char *operation, char *signature, size_t size);
 
 /* The report's message and first stack, without process numbers and addresses, which differ from run to run. */

@@ -103,8 +103,8 @@ static void adopt_parent(struct harness *harness, const struct rescind_node_view
     uint64_t offset = node->kind == ABI_OBJ ? 0 : node->resource - parent.resource;
     for (uint64_t i = 0; i < units_of(node); i++) {
         bool contained = above != ORACLE_NONE && parent.kind == node->kind && offset + i < units_of(&parent);
-        if (!contained || !oracle_adopt_parent(harness->oracle, node->kind, pd, node->base + i, above,
-                                               parent.base + offset + i)) {
+        if (!contained ||
+            !oracle_adopt_parent(harness->oracle, node->kind, pd, node->base + i, above, parent.base + offset + i)) {
             note(harness, FLAW_CONTAINMENT, pd, node->kind, node->base + i);
             return;
         }

@@ -129,7 +129,8 @@ static void exact_run(struct domain *domain, const struct seq_op *op, uint32_t i
 }
 
 static void exact_access(const struct test *test, struct domain *domain, const struct seq_op *op) {
-    uint8_t rights = op->mask & all_rights(op->kind), log2 = op->kind == ABI_MEM ? test->geometry.mem_log2 : test->geometry.pio_log2;
+    uint8_t rights = op->mask & all_rights(op->kind),
+            log2 = op->kind == ABI_MEM ? test->geometry.mem_log2 : test->geometry.pio_log2;
     uint64_t resource = 0;
     if (op->kind >= ABI_OBJ || op->base >> log2 || !rights)
         return;
@@ -149,7 +150,8 @@ static void exact_forget(struct domain *domain, const struct seq_op *op) {
     const uint32_t *destroyed = oracle_destroyed(domain->oracle, &count);
     for (uint32_t i = 0; i < count; i++) {
         for (uint32_t name = 0; name < SEQ_NAMES; name++)
-            domain->id_of_name[name] = domain->id_of_name[name] == destroyed[i] ? ORACLE_NONE : domain->id_of_name[name];
+            domain->id_of_name[name] =
+                domain->id_of_name[name] == destroyed[i] ? ORACLE_NONE : domain->id_of_name[name];
         if (domain->runs == destroyed[i]) {
             domain->runs = ORACLE_NONE;
             if (threads_kernel.runs() != RESCIND_NONE)
@@ -322,8 +324,8 @@ static void differ(const struct place *place, const char *check, uint8_t kind, u
     char signature[HARNESS_SIGNATURE_MAX], report[HARNESS_REPORT_MAX];
     snprintf(signature, sizeof signature, "%s", check);
     snprintf(report, sizeof report, "domain %u, PD %u, %s %llx\n  expected: %llx\n  found:    %llx\n",
-             place->domain->number, place->pd, kind_name(kind), (unsigned long long)unit,
-             (unsigned long long)expected, (unsigned long long)found);
+             place->domain->number, place->pd, kind_name(kind), (unsigned long long)unit, (unsigned long long)expected,
+             (unsigned long long)found);
     finding(signature, report);
 }
 

@@ -88,10 +88,9 @@ static void judge_now(const struct test *test, bool empty) {
 /* ---- threads ---- */
 
 static void work(struct worker *worker) {
-    const struct seq_profile profile = {
-        .operations = ((1U << SEQ_ACCESS) - 1) | 1U << SEQ_ACCESS | 1U << SEQ_SWITCH, .cpus = 2};
-    worker->seq = (struct seq){
-        .geometry = &seq_geometry_small, .op = worker->op, .capacity = OPERATIONS, .cpus = 2};
+    const struct seq_profile profile = {.operations = ((1U << SEQ_ACCESS) - 1) | 1U << SEQ_ACCESS | 1U << SEQ_SWITCH,
+                                        .cpus = 2};
+    worker->seq = (struct seq){.geometry = &seq_geometry_small, .op = worker->op, .capacity = OPERATIONS, .cpus = 2};
     seq_generate(&worker->seq, &worker->random, &profile, OPERATIONS);
     for (uint32_t i = 0; i < worker->seq.count; i++)
         domain_perform(worker, &worker->op[i]);
@@ -129,8 +128,8 @@ static void *thread(void *argument) {
 
 _Noreturn static void stop(void *context, enum rescind_stop why, const char *text, const char *function) {
     static const char *const checks[] = {
-        [RESCIND_STOP_ASSERT] = "O11.assert", [RESCIND_STOP_STEPS] = "O10.progress",
-        [RESCIND_STOP_MEMORY] = "O8.memory",  [RESCIND_STOP_WALK] = "O6.tlb",
+        [RESCIND_STOP_ASSERT] = "O11.assert",   [RESCIND_STOP_STEPS] = "O10.progress",
+        [RESCIND_STOP_MEMORY] = "O8.memory",    [RESCIND_STOP_WALK] = "O6.tlb",
         [RESCIND_STOP_MACHINE] = "O11.machine",
     };
     char signature[HARNESS_SIGNATURE_MAX];
@@ -160,7 +159,8 @@ static void *need(size_t size) {
 }
 
 static uint32_t records(const struct oracle_geometry *geometry) {
-    return (uint32_t)(geometry->pds * ((1U << geometry->mem_log2) + (1U << geometry->pio_log2) + (1U << geometry->obj_log2)) +
+    return (uint32_t)(geometry->pds *
+                          ((1U << geometry->mem_log2) + (1U << geometry->pio_log2) + (1U << geometry->obj_log2)) +
                       geometry->kernel_frame + (1U << geometry->pio_log2));
 }
 
@@ -192,8 +192,8 @@ static void boot(struct test *test) {
     const struct rescind_target *target = &threads_kernel.target;
     test->geometry = harness_oracle_geometry(target);
     size_t size = harness_size(target, records(&test->geometry));
-    test->harness = harness_init(need(size), size, target, records(&test->geometry), &oracle_policy_exact, &hooks, enter,
-                                 NULL);
+    test->harness =
+        harness_init(need(size), size, target, records(&test->geometry), &oracle_policy_exact, &hooks, enter, NULL);
     threads_kernel.start(&thread_waits);
     if (!test->harness || harness_rest_boot(test->harness, (uint8_t)test->threads, &outcome) != HARNESS_AGREE)
         finding(outcome.signature, outcome.report);

@@ -1,7 +1,7 @@
 /*
  * Several CPUs in one kernel: the lock, and what CPUs ask of each other. For machines whose CPUs really run at the same
- * time (arch/x86_64, arch/threads), which chose by include path what is done while waiting and how a CPU is interrupted:
- * their arch.h has the hooks that smp.c calls.
+ * time (arch/x86_64, arch/threads), which chose by include path what is done while waiting and how a CPU is
+ * interrupted: their arch.h has the hooks that smp.c calls.
  *
  * One lock guards the kernel's state. Who holds it may ask other CPUs for something; a CPU that waits for the lock does
  * what it is asked meanwhile, so that nobody waits for ever. Who waits long halts until an interrupt.

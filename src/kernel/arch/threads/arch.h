@@ -1,7 +1,7 @@
 /*
  * What the kernel asks of the machine, when CPUs are threads of a host: entries and port bitmaps are stored atomically,
- * since other CPUs walk them meanwhile; CPUs wait and are interrupted by the program's hooks (threads.h). The same names
- * as in ../host/arch.h; chosen by include path.
+ * since other CPUs walk them meanwhile; CPUs wait and are interrupted by the program's hooks (threads.h). The same
+ * names as in ../host/arch.h; chosen by include path.
  */
 #ifndef RESCIND_ARCH_H
 #define RESCIND_ARCH_H

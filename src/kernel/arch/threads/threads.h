@@ -29,8 +29,8 @@ struct threads_kernel {
     void (*become)(uint32_t cpu);
     /* A system call by the PD that this CPU runs. False: it runs none, or it was stopped before it got the lock. */
     bool (*call)(uint64_t word[ABI_WORDS]);
-    /* This CPU, or (`elsewhere`) another one, goes on with a PD. False: no such PD is alive whose account came from that
-     * of `payer`, through any number of others, or is it: a number may have become another PD's. */
+    /* This CPU, or (`elsewhere`) another one, goes on with a PD. False: no such PD is alive whose account came from
+     * that of `payer`, through any number of others, or is it: a number may have become another PD's. */
     bool (*run)(uint32_t pd, uint32_t payer);
     bool (*run_elsewhere)(uint32_t cpu, uint32_t pd, uint32_t payer);
     /* The PD that this CPU runs, as its MMU knows. */
