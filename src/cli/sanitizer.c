@@ -1,5 +1,5 @@
 /*
- * Reads what ASan and UBSan print and makes a stable signature of it.
+ * Reads what ASan, UBSan and TSan print and makes a stable signature of it.
  */
 #include "cli/sanitizer.h"
 
@@ -10,6 +10,7 @@
 /* Asked for by the run-time libraries before main; a worker cannot pass options in its environment. */
 const char *__asan_default_options(void);
 const char *__ubsan_default_options(void);
+const char *__tsan_default_options(void);
 
 const char *__asan_default_options(void) {
     return "detect_leaks=0:allocator_may_return_null=1:handle_abort=1";
@@ -17,6 +18,10 @@ const char *__asan_default_options(void) {
 
 const char *__ubsan_default_options(void) {
     return "print_stacktrace=1:halt_on_error=1";
+}
+
+const char *__tsan_default_options(void) {
+    return "halt_on_error=1";
 }
 
 enum { FRAMES = 3, NAME_MAX_LENGTH = 48, KIND_MAX_LENGTH = 48 };
@@ -73,9 +78,19 @@ static void undefined_kind(const char *text, char kind[KIND_MAX_LENGTH]) {
     drop_last_words(kind, prepositions);
 }
 
+/* "data race (pid=5)" -> "data-race". */
+static void thread_kind(const char *text, char kind[KIND_MAX_LENGTH]) {
+    snprintf(kind, KIND_MAX_LENGTH, "%.*s", (int)word_length(text, "(:\n"), text);
+    for (size_t last = strlen(kind); last > 0 && kind[last - 1] == ' ';)
+        kind[--last] = '\0';
+    for (char *space = strchr(kind, ' '); space; space = strchr(space, ' '))
+        *space = '-';
+}
+
 /* Finds the report's first line; returns the text after it, or NULL. */
 static const char *find_kind(const char *text, char kind[KIND_MAX_LENGTH]) {
-    static const char undefined[] = "runtime error: ", address[] = "Sanitizer: ";
+    static const char undefined[] = "runtime error: ", address[] = "Sanitizer: ",
+                      thread[] = "WARNING: ThreadSanitizer: ";
     const char *in_undefined = strstr(text, undefined);
     const char *in_error = strstr(text, "ERROR: ");
     const char *in_address = in_error ? strstr(in_error, address) : NULL;
@@ -83,21 +98,27 @@ static const char *find_kind(const char *text, char kind[KIND_MAX_LENGTH]) {
         undefined_kind(in_undefined + strlen(undefined), kind);
         return in_undefined;
     }
-    if (in_address)
+    if (in_address) {
         address_kind(in_address + strlen(address), kind);
-    return in_address;
+        return in_address;
+    }
+    const char *in_thread = strstr(text, thread);
+    if (in_thread)
+        thread_kind(in_thread + strlen(thread), kind);
+    return in_thread;
 }
 
-/* One line of a stack: "    #0 0x55.. in name file:line:column". */
+/* One line of a stack: "    #0 0x55.. in name file:line:column", or TSan's "    #0 name file:line:column (module+..)".
+ */
 static bool parse_frame(const char *line, size_t length, char name[NAME_MAX_LENGTH], bool *in_kernel) {
     static const char marker[] = " in ";
     char copy[512];
     snprintf(copy, sizeof copy, "%.*s", (int)length, line);
     const char *at = copy + strspn(copy, " ");
-    const char *function = *at == '#' ? strstr(at, marker) : NULL;
-    if (!function)
+    if (*at != '#')
         return false;
-    function += strlen(marker);
+    const char *function = strstr(at, marker), *after = strchr(at, ' ');
+    function = function ? function + strlen(marker) : after ? after + 1 : at;
     snprintf(name, NAME_MAX_LENGTH, "%.*s", (int)word_length(function, " .(\n"), function);
     *in_kernel = strstr(function, "src/kernel/") != NULL;
     return true;
@@ -126,17 +147,32 @@ static size_t collect_frames(const char *text, bool kernel_only, char frames[FRA
     return count;
 }
 
+/* Of a race the innermost frame of each end, in an order that does not depend on which came first. */
+static size_t collect_ends(const char *first, const char *second, char frames[FRAMES][NAME_MAX_LENGTH]) {
+    char other[FRAMES][NAME_MAX_LENGTH];
+    bool known = collect_frames(first, true, frames) || collect_frames(first, false, frames);
+    bool other_known = collect_frames(second, true, other) || collect_frames(second, false, other);
+    if (!known || !other_known)
+        return known;
+    bool turned = strcmp(frames[0], other[0]) > 0;
+    memcpy(frames[1], turned ? frames[0] : other[0], NAME_MAX_LENGTH);
+    if (turned)
+        memcpy(frames[0], other[0], NAME_MAX_LENGTH);
+    return 2;
+}
+
 bool sanitizer_signature(const char *text, const char *operation, char *signature, size_t size) {
     char kind[KIND_MAX_LENGTH], frames[FRAMES][NAME_MAX_LENGTH];
     const char *report = find_kind(text, kind);
     if (!report)
         return false;
-    size_t count = collect_frames(report, true, frames);
+    const char *previous = strstr(report, "\n  Previous ");
+    size_t count = previous ? collect_ends(report, previous + 1, frames) : collect_frames(report, true, frames);
     if (count == 0)
         count = collect_frames(report, false, frames);
     int used = snprintf(signature, size, "O8.sanitizer/%s/%s/", operation, kind);
     for (size_t i = 0; i < count && used >= 0 && (size_t)used < size; i++)
-        used += snprintf(signature + used, size - (size_t)used, "%s%s", i ? "<" : "", frames[i]);
+        used += snprintf(signature + used, size - (size_t)used, "%s%s", i == 0 ? "" : previous ? "~" : "<", frames[i]);
     if (count == 0 && used >= 0 && (size_t)used < size)
         snprintf(signature + used, size - (size_t)used, "no stack");
     return true;

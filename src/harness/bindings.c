@@ -30,7 +30,7 @@ static bool target_has(const struct harness *harness, uint32_t kernel) {
                                    : harness->target->pd(kernel, &pd);
 }
 
-static void bind(struct harness *harness, uint32_t id, uint32_t kernel) {
+void bind_id(struct harness *harness, uint32_t id, uint32_t kernel) {
     *kernel_slot(harness, id) = kernel;
     if (kernel & RESCIND_OBJECT)
         harness->object_id_of[kernel ^ RESCIND_OBJECT] = id;
@@ -75,7 +75,7 @@ void bind_boot(struct harness *harness) {
     harness->runs[0] = ORACLE_ROOT;
     harness->id_of_name[0] = ORACLE_ROOT;
     harness->name_of[ORACLE_ROOT] = 0;
-    bind(harness, ORACLE_ROOT, harness->target->root_pd);
+    bind_id(harness, ORACLE_ROOT, harness->target->root_pd);
 }
 
 /* Of what the log says came or went, the PD or object that is alive and not bound. RESCIND_NONE: there is none. */
@@ -124,7 +124,7 @@ static void bind_created(struct harness *harness, uint32_t id) {
     if (kernel == RESCIND_NONE)
         note(harness, FLAW_PD_ABSENT, id, ABI_OBJ, 0);
     else
-        bind(harness, id, kernel);
+        bind_id(harness, id, kernel);
 }
 
 /* What came or went is what the oracle says. */

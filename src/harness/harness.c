@@ -471,7 +471,7 @@ static enum harness_verdict clear_children(struct harness *harness, uint8_t kind
 }
 
 static bool keeps_root(const struct harness *harness) {
-    return harness->target->boots_once && !harness->root_lost;
+    return (harness->target->boots_once || harness->at_rest) && !harness->root_lost;
 }
 
 /* Root's selectors but that of its capability to itself. */
@@ -511,8 +511,7 @@ static void judge_number(struct harness *harness, enum flaw flaw, uint8_t kind, 
         note_number(harness, flaw, ORACLE_NONE, kind, expected, found);
 }
 
-/* What must hold when nothing is left but root. */
-static void judge_empty(struct harness *harness) {
+void judge_empty(struct harness *harness) {
     const struct rescind_target *target = harness->target;
     const struct rescind_usage *boot = &harness->boot_usage;
     struct rescind_usage usage;
@@ -565,7 +564,7 @@ enum harness_verdict start(struct harness *harness, const struct seq *seq) {
     harness->past_count = 0;
     harness->teardown = false;
     harness->committed = false;
-    harness->root_lost = harness->outcome->spent = false;
+    harness->root_lost = harness->outcome->spent = harness->at_rest = false;
     harness->failing = 0;
     harness->tick = 0;
     harness->index = 0;

@@ -109,6 +109,15 @@ void harness_run(struct harness *harness, const struct seq *seq, const struct ha
  * happens if there is no such PD. After anything but HARNESS_AGREE nothing more may be called. */
 enum harness_verdict harness_call(struct harness *harness, uint32_t caller, const uint64_t word[ABI_WORDS]);
 
+/*
+ * For targets that are driven by somebody else, on several CPUs at a time. The first boots; whenever every CPU is at
+ * rest the second judges the state that there is: nodes are taken for what should be, and tables, port bitmaps,
+ * accounts, counts, what CPUs run and what they remember must be what follows from them, in the form in which a kernel
+ * at rest has them. `empty`: it must also be the boot state. The outcome's verdict is what is returned.
+ */
+enum harness_verdict harness_rest_boot(struct harness *harness, uint8_t cpus, struct harness_outcome *outcome);
+enum harness_verdict harness_rest(struct harness *harness, bool empty, struct harness_outcome *outcome);
+
 /* The shape of a step's operation as in signatures, such as "revoke.self.own". */
 void harness_step_name(const struct harness_step *step, char name[HARNESS_SIGNATURE_MAX]);
 

@@ -186,6 +186,7 @@ struct harness {
     uint8_t failing;             /* the allocation of the next call that fails, or 0 */
     bool entered;                /* the kernel may stop: some caller of ours is ready for it */
     bool teardown, committed;
+    bool at_rest;        /* harness_rest judges: no operation is to blame */
     bool root_lost;      /* root's capability to itself is not what it was at boot */
     uint32_t past_count; /* operations in `past`, since the start of the sequence */
 
@@ -215,6 +216,7 @@ uint32_t kernel_pd(const struct harness *harness, uint32_t id);
 uint32_t oracle_id(const struct harness *harness, uint64_t kernel);
 
 void bind_boot(struct harness *harness);
+void bind_id(struct harness *harness, uint32_t id, uint32_t kernel);
 
 /* While something is in progress: what it destroyed already is not bound any more. */
 void unbind_gone(struct harness *harness);
@@ -282,6 +284,9 @@ static inline uint8_t usable_rights(const struct harness *harness, const struct 
     bool implied = mapping->kind == ABI_MEM && oracle_policy_of(harness->oracle)->any_bit_exists;
     return (uint8_t)(mapping->rights | (implied ? ABI_R : 0));
 }
+
+/* What must hold when nothing is left but root. */
+void judge_empty(struct harness *harness);
 
 /* The parts of a run, for soak.c, which goes on where a run would tear down. options, outcome and mode are set. */
 enum harness_verdict start(struct harness *harness, const struct seq *seq);

@@ -168,6 +168,8 @@ void write_signature(const struct harness *harness, char buffer[HARNESS_SIGNATUR
     text_add(&text, "/");
     if (harness->teardown)
         text_add(&text, "teardown");
+    else if (harness->at_rest)
+        text_add(&text, "rest");
     else
         text_step(&text, &harness->step);
     if (oracle_is_between(harness->oracle) || harness->step.resumed)

@@ -280,8 +280,10 @@ struct work *syscall_enter(struct pd *caller, uint64_t word[ABI_WORDS]) {
     };
     work_complete();
     struct work *work = work_begin();
+    work_unsettled++;
     work->code = dispatch(&call, &work->value);
     account_finish();
+    work_unsettled--;
     return go_on(work, word) ? NULL : work;
 }
 

@@ -9,12 +9,19 @@
 #include "revoke.h"
 #include "tlb.h"
 
-enum { WORKS = GEO_WORKS + 1, LOOKED = 8 };
+enum {
+    WORKS = GEO_WORKS + 1,
+    LOOKED = 8,
+    /* Of one operation, points included: each node and each table is come to a few times. Who takes more waits for
+     * something that does not happen. */
+    TURNS = 16 * (GEO_NODES + GEO_TABLES),
+};
 
 static struct work works[WORKS];
 struct work *work_running;
 uint32_t work_count;
 uint64_t work_now;
+uint32_t work_unsettled;
 
 void work_reset(void) {
     for (uint32_t i = 0; i < WORKS; i++) {
@@ -22,6 +29,7 @@ void work_reset(void) {
     }
     work_count = 0;
     work_now = 0;
+    work_unsettled = 0;
 }
 
 struct work *work_begin(void) {
@@ -46,6 +54,7 @@ struct work *work_by_index(uint32_t index) {
 
 const char *work_point_name(const struct work *work) {
     static const char *const names[][2] = {
+        [POINT_NONE] = {"revoke", "destroy"},
         [POINT_WALK] = {"revoke.walk", "destroy.walk"},
         [POINT_CHILDREN] = {"revoke.children", "destroy.children"},
         [POINT_LOWERED] = {"revoke.lowered", "destroy.lowered"},
@@ -214,7 +223,9 @@ static enum point step(struct work *work) {
     struct work *outer = work_running;
     enum work_phase phase = work->phase;
     work_running = work;
+    work_unsettled++;
     enum point point = phase_step(work);
+    work_unsettled--;
     if (point != POINT_NONE) {
         work->point = point;
     } else if (work->phase == phase) {
@@ -237,6 +248,9 @@ static bool joins_once_more(struct work *work) {
 
 bool work_step(struct work *work) {
     while (work->phase != WORK_END || joins_once_more(work)) {
+        if (++work->turns > TURNS) {
+            arch_stop(RESCIND_STOP_STEPS, "an operation does not come to its end", work_point_name(work));
+        }
         if (step(work) != POINT_NONE) {
             return false;
         }

@@ -72,6 +72,7 @@ struct work {
     struct pd *dead;                  /* empty, and to be buried */
     uint64_t nodes_mark, tables_mark; /* what was retired before the shootdown */
     uint64_t value;
+    uint32_t turns; /* steps and ends of phases so far */
     enum abi_code code;
     enum work_phase phase;
     enum point point; /* at which it stands */
@@ -97,6 +98,9 @@ extern uint64_t work_now;
 static inline bool work_others(void) {
     return work_count > 1;
 }
+
+/* Decisions and steps that are being made: none at a preemption point. */
+extern uint32_t work_unsettled;
 
 /* Completes what is half done of moving nodes in the derivation tree: before each operation. */
 void work_complete(void);

@@ -154,6 +154,55 @@ static void boot(struct oracle *o) {
     o->change_count = 0;
 }
 
+/* ---- taking over ---- */
+
+void oracle_adopt_nothing(struct oracle *o) {
+    boot(o);
+    o->digest = 0;
+    mapping_remove(o, space_at(o, space_of(o, ORACLE_ROOT, ABI_OBJ), ABI_ROOT_SELECTOR));
+    o->change_count = 0;
+}
+
+uint32_t oracle_adopt(struct oracle *o, uint32_t bit) {
+    const struct numbers *numbers = bit != 0 ? &o->object_numbers : &o->pd_numbers;
+    return numbers->lowest_free == numbers->limit ? ORACLE_NONE : named_make(o, bit != 0, ORACLE_NONE);
+}
+
+void oracle_adopt_payer(struct oracle *o, uint32_t id, uint32_t payer) {
+    named_of(o, id)->payer = payer;
+}
+
+bool oracle_adopt_mapping(struct oracle *o, uint32_t pd, uint8_t kind, uint64_t unit, uint64_t resource,
+                          uint8_t rights) {
+    if (oracle_at(o, pd, kind, unit) != NULL) {
+        return false;
+    }
+    o->change_count = 0;
+    return mapping_make(o, ORACLE_NONE,
+                        &(struct oracle_mapping){.unit = unit,
+                                                 .resource = resource,
+                                                 .pd = pd,
+                                                 .kind = kind,
+                                                 .rights = rights,
+                                                 .parent = ORACLE_NONE,
+                                                 .first_child = ORACLE_NONE,
+                                                 .next_sibling = ORACLE_NONE,
+                                                 .previous_sibling = ORACLE_NONE,
+                                                 .extent = extent_make(o, unit)}) != ORACLE_NONE;
+}
+
+bool oracle_adopt_parent(struct oracle *o, uint8_t kind, uint32_t pd, uint64_t unit, uint32_t parent_pd,
+                         uint64_t parent_unit) {
+    const bool is_phys = parent_pd == ORACLE_PHYS && parent_unit < phys_end(o, kind);
+    const uint32_t parent =
+        is_phys ? phys_record(o, kind, parent_unit) : space_at(o, space_of(o, parent_pd, kind), parent_unit);
+    if (parent == ORACLE_NONE) {
+        return false;
+    }
+    mapping_move(o, space_at(o, space_of(o, pd, kind), unit), parent);
+    return true;
+}
+
 size_t oracle_size(const struct oracle_geometry *geometry, uint32_t mappings) {
     return layout_of(geometry, mappings).size;
 }

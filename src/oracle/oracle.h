@@ -160,6 +160,23 @@ enum oracle_fit { ORACLE_FITS, ORACLE_WRONG_CODE, ORACLE_WRONG_VALUE };
 enum oracle_fit oracle_fits(struct oracle *oracle, const struct oracle_call *call, struct oracle_result *result,
                             enum abi_code code, uint64_t value, oracle_made *made, void *context);
 
+/*
+ * ---- Taking over a state that nobody followed ----
+ *
+ * After oracle_adopt_nothing there are PHYS, and root without any capability. The same calls in any order of mappings
+ * make the same state; mappings without their parents, first.
+ */
+void oracle_adopt_nothing(struct oracle *oracle);
+/* A PD or plain object (ORACLE_OBJECT) without capabilities; ORACLE_NONE: too many. */
+uint32_t oracle_adopt(struct oracle *oracle, uint32_t bit);
+void oracle_adopt_payer(struct oracle *oracle, uint32_t id, uint32_t payer);
+/* A mapping without a parent. False: there is one already, or too many. */
+bool oracle_adopt_mapping(struct oracle *oracle, uint32_t pd, uint8_t kind, uint64_t unit, uint64_t resource,
+                          uint8_t rights);
+/* Gives a mapping its parent, which exists, or is a unit that PHYS has. */
+bool oracle_adopt_parent(struct oracle *oracle, uint8_t kind, uint32_t pd, uint64_t unit, uint32_t parent_pd,
+                         uint64_t parent_unit);
+
 /* Units changed by the last commit: made, removed, rights lost, or parent changed. */
 const struct oracle_change *oracle_changes(const struct oracle *oracle, uint32_t *count);
 /* PDs and plain objects destroyed by the last commit, in any order. */

@@ -69,6 +69,30 @@ static void test_stack_outside_the_kernel(void **state) {
                      "O8.sanitizer/revoke/heap-buffer-overflow/walk_next");
 }
 
+/* Whichever end of a race came first: the same. */
+static void test_race(void **state) {
+    (void)state;
+    static const char *const texts[] = {
+        "==================\nWARNING: ThreadSanitizer: data race (pid=7)\n"
+        "  Write of size 4 at 0x1 by thread T1:\n"
+        "    #0 memset <null> (threads+0x1)\n"
+        "    #1 smp_serve /home/u/src/kernel/arch/smp/smp.c:1:5 (threads+0x2)\n"
+        "    #2 lock /home/u/src/kernel/arch/smp/smp.c:2:5 (threads+0x2)\n\n"
+        "  Previous atomic read of size 4 at 0x1 by main thread:\n"
+        "    #0 ask /home/u/src/kernel/arch/smp/smp.c:3:5 (threads+0x3)\n\n"
+        "  Location is global 'smp' of size 9 at 0x1 (threads+0x4)\n",
+        "WARNING: ThreadSanitizer: data race (pid=8)\n"
+        "  Atomic read of size 4 at 0x1 by main thread:\n"
+        "    #0 ask /home/u/src/kernel/arch/smp/smp.c:3:5 (threads+0x3)\n\n"
+        "  Previous write of size 4 at 0x1 by thread T1:\n"
+        "    #0 smp_serve /home/u/src/kernel/arch/smp/smp.c:1:5 (threads+0x2)\n\n",
+    };
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
+        expect_signature(texts[i], "O8.sanitizer/revoke/data-race/ask~smp_serve");
+    expect_signature("WARNING: ThreadSanitizer: thread leak (pid=8)\n    #0 f /home/u/src/kernel/a.c:1 (t+0x1)\n",
+                     "O8.sanitizer/revoke/thread-leak/f");
+}
+
 static void test_no_report(void **state) {
     (void)state;
     static const char *const texts[] = {"", "hello\n", "ERROR: of another kind\n", "runtime\nerror: \n",
@@ -110,6 +134,7 @@ int main(void) {
         cmocka_unit_test(test_address),
         cmocka_unit_test(test_undefined),
         cmocka_unit_test(test_stack_outside_the_kernel),
+        cmocka_unit_test(test_race),
         cmocka_unit_test(test_no_report),
         cmocka_unit_test(test_short_buffers),
         cmocka_unit_test(test_report_is_the_same_in_every_run),

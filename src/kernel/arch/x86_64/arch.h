@@ -6,6 +6,7 @@
 #define RESCIND_ARCH_H
 
 #include "abi/target.h"
+#include "arch/smp/smp.h"
 #include "arch/x86_64/machine.h"
 #include "geometry.h"
 
@@ -73,6 +74,54 @@ void arch_await_requests(void);
 
 /* Makes a CPU, this one or another, run no PD. */
 void arch_stop_running(uint32_t cpu);
+
+/* ---- hooks of arch/smp ---- */
+
+static inline uint32_t arch_self(void) {
+    return machine_self()->index;
+}
+static inline uint32_t arch_cpus(void) {
+    return machine.cpus;
+}
+static inline void arch_pause(void) {
+    cpu_pause();
+}
+static inline void arch_take_pending(void) {
+    cpu_take_pending();
+}
+static inline void arch_take_interrupt(void) {
+    cpu_take_interrupt();
+}
+static inline void arch_interrupt(uint32_t cpu) {
+    machine_interrupt(machine.cpu[cpu].apic_id, LAYOUT_VECTOR_REQUEST);
+}
+static inline bool arch_is_elsewhere(void) {
+    return machine_self()->way != MACHINE_GO_ON;
+}
+/* This CPU runs another PD, since it was asked to. */
+static inline void arch_started(void) {
+    machine_self()->way = MACHINE_START_AGENT;
+}
+/* This CPU runs no PD any more; what it was doing is lost. */
+void arch_stopped(void);
+/* This CPU forgets single units of what it runs, or all. */
+void arch_forget_units(const uint64_t *unit, uint32_t count);
+void arch_forget_all(void);
+/* This CPU's operation came to a point: how many system calls were begun until now. And when it goes on after others
+ * were let in. */
+static inline uint64_t arch_tell_point(void) {
+    machine_tell_point(machine_self()->index);
+    return machine.calls;
+}
+static inline void arch_tell_let_in(uint64_t calls) {
+    machine.info->calls[machine_self()->index].shared += machine.calls != calls;
+}
+static inline void arch_count_invalidations(uint32_t count) {
+    machine.info->invalidations += count;
+}
+static inline void arch_count_shootdown(void) {
+    machine.info->shootdowns++;
+}
 
 /* A page table goes back to the pool. */
 void arch_table_freed(uint64_t physical);

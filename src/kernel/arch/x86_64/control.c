@@ -190,7 +190,7 @@ static enum control_code run(struct machine_cpu *self, const struct frame *frame
     if (cpu == self->index) {
         return run_here(self, frame, pd);
     }
-    machine_request_run((uint32_t)cpu, (uint32_t)index);
+    smp_request_run((uint32_t)cpu, (uint32_t)index);
     return CONTROL_OK;
 }
 
@@ -237,7 +237,7 @@ static void system_call(const struct machine_cpu *self, struct frame *frame) {
 }
 
 void machine_agent_returns(struct machine_cpu *self, enum control_code code) {
-    if (!machine_lock()) {
+    if (!smp_lock()) {
         return;
     }
     self->root_code = code;
@@ -247,7 +247,7 @@ void machine_agent_returns(struct machine_cpu *self, enum control_code code) {
     } else {
         cpu_stop(self->index);
     }
-    machine_unlock();
+    smp_unlock();
 }
 
 /* An instruction at the end of the lower half leaves an address at which no CPU can go on. */
@@ -263,7 +263,7 @@ void machine_control(struct machine_cpu *self, struct frame *frame) {
     }
     if (frame->rax != CONTROL_SYSTEM_CALL && (self->agent || frame->rax == CONTROL_RETURN)) {
         frame->rax = CONTROL_E_DENIED;
-    } else if (!machine_lock()) {
+    } else if (!smp_lock()) {
         return;
     } else {
         if (frame->rax == CONTROL_SYSTEM_CALL) {
@@ -271,7 +271,7 @@ void machine_control(struct machine_cpu *self, struct frame *frame) {
         } else {
             frame->rax = control(self, frame);
         }
-        machine_unlock();
+        smp_unlock();
     }
     if (self->agent && !can_go_on(frame->rip)) {
         machine_tell_agent(self, frame, VECTOR_PROTECTION, 0);

@@ -3,9 +3,8 @@
  * and to emu/boot. The kernel proper sees arch.h only.
  *
  * Each CPU runs root's thread (CPU 0 alone), an agent, or nobody; interrupts are on in these three states, off in the
- * kernel. One lock guards the kernel's state. Who holds it may ask other CPUs for something; a CPU that waits for the
- * lock does what it is asked meanwhile, so that nobody waits for ever. Who waits long halts until an interrupt: another
- * CPU may need the processor that an emulator runs both on.
+ * kernel. The lock and what CPUs ask of each other are arch/smp's. Who waits long halts until an interrupt: another CPU
+ * may need the processor that an emulator runs both on.
  */
 #ifndef RESCIND_MACHINE_H
 #define RESCIND_MACHINE_H
@@ -36,10 +35,6 @@ enum machine_way {
     MACHINE_LEAVE,       /* with what it does when it runs no PD: CPU 0 root's thread, the others nothing */
 };
 
-enum machine_request { MACHINE_NOTHING, MACHINE_FORGET_UNITS, MACHINE_FORGET_ALL, MACHINE_STOP, MACHINE_RUN };
-
-enum { MACHINE_REQUEST_UNITS = 4 };
-
 struct machine_cpu {
     uint8_t *stack_top; /* of the kernel's stack: its last word is never used; the first three are known to entry.S */
     uint64_t user_stack;
@@ -53,11 +48,6 @@ struct machine_cpu {
     struct frame root_frame;     /* ...that is where it goes on, and... */
     enum control_code root_code; /* ...with what */
     enum machine_way way;
-    uint32_t dozes; /* it waits for another CPU, and for an interrupt from it; accessed atomically */
-    /* Asked by the CPU that holds the lock; MACHINE_NOTHING again when it is done. */
-    uint32_t request; /* enum machine_request, accessed atomically */
-    uint32_t request_count, request_pd;
-    uint64_t request_unit[MACHINE_REQUEST_UNITS];
 };
 _Static_assert(offsetof(struct machine_cpu, stack_top) == LAYOUT_CPU_STACK_TOP, "entry.S");
 _Static_assert(offsetof(struct machine_cpu, user_stack) == LAYOUT_CPU_USER_STACK, "entry.S");
@@ -65,9 +55,7 @@ _Static_assert(offsetof(struct machine_cpu, self) == LAYOUT_CPU_SELF, "entry.S")
 
 struct machine {
     struct machine_cpu cpu[CONTROL_CPUS];
-    uint32_t cpus;    /* that run, from 0 on */
-    uint32_t lock;    /* accessed atomically; likewise... */
-    uint32_t waiting; /* ...CPUs that wait for it */
+    uint32_t cpus; /* that run, from 0 on */
     uint32_t leaf_level;
     bool take_turns;                               /* CPUs pause at preemption points */
     uint64_t calls;                                /* system calls begun, on all CPUs */
@@ -107,16 +95,6 @@ void machine_interrupt(uint32_t apic_id, uint8_t vector);
 /* Resets all other CPUs; makes those that were reset start in real mode at a page below 1 MiB. */
 void machine_reset_others(void);
 void machine_start_others(uint8_t page);
-
-/* requests.c: the lock, and what CPUs ask of each other. */
-/* False: this CPU was made to do something else meanwhile, as its `way` says; it does not hold the lock. */
-bool machine_lock(void);
-void machine_unlock(void);
-/* By the CPU that holds the lock: makes another run a PD (or RESCIND_NONE); it has left what it ran. */
-void machine_request_run(uint32_t cpu, uint32_t pd);
-void machine_serve_request(void);
-/* This CPU runs no PD any more; what it was doing is lost. */
-void machine_stop(void);
 
 /* trap.c */
 /* Root's thread starts; on other CPUs: this CPU waits for something to do. */

@@ -48,9 +48,9 @@ _Noreturn void machine_idle(void) {
 /* Root's thread goes on after CONTROL_RUN. */
 _Noreturn static void return_to_root(struct machine_cpu *self) {
     if (self->ran == RESCIND_NONE) { /* the agent's PD died */
-        machine_lock();
+        smp_lock();
         cpu_switch(self->index, pd_root());
-        machine_unlock();
+        smp_unlock();
     }
     self->agent = false;
     self->root_waits = false;
@@ -147,14 +147,15 @@ void machine_trap(struct frame *frame) {
         break;
     case LAYOUT_VECTOR_REQUEST:
         machine_end_of_interrupt();
-        machine_serve_request();
+        smp_serve();
         break;
     case LAYOUT_VECTOR_SPURIOUS:
         break;
     default:
         exception(self, frame);
     }
-    if (!self->dozes) {
+    if (!smp.cpu[self->index].dozes) { /* else the kernel was interrupted, and goes on */
+        smp_leave();
         leave(self);
     }
 }
