@@ -2,7 +2,7 @@
  * What the root task and the host tell each other: its command line, the lines that it prints, its statuses. Numbers
  * and words only; shared by emu/roottask and src/cli/qemu.c.
  *
- * Command line: the path of the root task, a mode (replay, stress, soak, raw: each in a file of its own), and
+ * Command line: the path of the root task, a mode (replay, stress, soak, raw, bench: each in a file of its own), and
  * KEY=NUMBER for each option. replay takes sequences from the next boot module (seq/archive.h).
  *
  * Lines (others, such as the kernel's, may stand between them):
@@ -16,6 +16,7 @@
  *   sequence {  ...  }                            what shows it, as .rsq text
  *   calls N                                       raw: made in the sequence in progress, beside its operations
  *   too-large N executed=..                       more units mapped than the model can hold: not judged
+ *   bench lost=.. faults=.. ...                   bench: struct bench_figures (bench/world.h)
  *   done operations=.. probes=.. sequences=.. ticks=..    the last line
  */
 #ifndef RESCIND_ROOTTASK_PROTOCOL_H
@@ -32,6 +33,7 @@
 #define PROTOCOL_SEQUENCE "sequence {"
 #define PROTOCOL_CLOSE "}"
 #define PROTOCOL_CALLS "calls "
+#define PROTOCOL_BENCH "bench "
 #define PROTOCOL_DONE "done "
 
 /* How the root task ends the machine; QEMU's exit status is (status << 1) | 1. After anything but DONE the state of the

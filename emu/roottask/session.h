@@ -53,5 +53,6 @@ _Noreturn void replay(struct session *session);
 _Noreturn void stress(struct session *session);
 _Noreturn void raw(struct session *session);
 _Noreturn void soak(struct session *session);
+_Noreturn void bench(struct session *session);
 
 #endif
