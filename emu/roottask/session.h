@@ -54,5 +54,6 @@ _Noreturn void stress(struct session *session);
 _Noreturn void raw(struct session *session);
 _Noreturn void soak(struct session *session);
 _Noreturn void bench(struct session *session);
+_Noreturn void visits(struct session *session);
 
 #endif

@@ -23,6 +23,7 @@ int bench_destroy(int argc, char **argv);
 int bench_explore(int argc, char **argv);
 int bench_stretch(int argc, char **argv);
 int bench_unicorn(int argc, char **argv);
+int bench_visits(int argc, char **argv);
 
 /* Sorts the values; count > 0. */
 double bench_median(double *values, uint32_t count);

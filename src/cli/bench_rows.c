@@ -142,7 +142,8 @@ static error_t parse(int key, char *argument, struct argp_state *state) {
     struct arguments *arguments = state->input;
     switch (key) {
     case ARGP_KEY_INIT:
-        state->child_inputs[0] = &arguments->qemu;
+        if (state->child_inputs) /* only of a bench that has them */
+            state->child_inputs[0] = &arguments->qemu;
         return 0;
     case OPTION_JSON:
         arguments->json = true;

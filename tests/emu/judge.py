@@ -148,6 +148,13 @@ def try_bench(rescind):
           took["recursive", 12] > 4 * took["recursive", 2], str(took))
 
 
+def try_visits(rescind):
+    """A visit of another PD takes time, which a call of root's own does not."""
+    done = run(rescind, "bench", "visits", "--json", "--rounds=3000")
+    took = json.loads(done.stdout) if done.returncode == AGREE else {}
+    check("bench visits: a PD's call takes more than root's", took and took["pd_call_us"] > took["root_call_us"], done.stdout)
+
+
 def try_shrink(rescind, programs, work):
     kernel, small = f"--kernel={programs / 'M1-other-cpus-not-asked.elf'}", work / "small.rsq"
     done = run(rescind, "shrink", "--on=qemu", kernel, "--seconds=5", SEVERAL_CPUS, "-o", small)
@@ -201,6 +208,7 @@ def main():
         try_blocks(rescind, programs, work)
         try_stress(rescind)
         try_bench(rescind)
+        try_visits(rescind)
         if "--no-faults" not in sys.argv[3:]:
             try_faults(rescind, programs)
             try_stress_of_faults(rescind, programs, work)
