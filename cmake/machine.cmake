@@ -32,11 +32,11 @@ function(rescind_machine_kernel name directory)
     rescind_machine_link(${name})
 endfunction()
 
-# rescind_machine_fault(<name> <patch>): the kernel `kernel` with a patch to src/kernel/arch. What is not there is taken
-# as it is compiled already, unless the patch is to a header.
+# rescind_machine_fault(<name> <patch>): the kernel `kernel` with a patch. If that is to sources of src/kernel/arch alone, the
+# others are taken as they are compiled already.
 function(rescind_machine_fault name patch)
-    file(STRINGS "${patch}" headers REGEX "^\\+\\+\\+ .*\\.h$")
-    if(headers)
+    file(STRINGS "${patch}" others REGEX "^\\+\\+\\+ (.*\\.h|b/src/kernel/[^/]*)$")
+    if(others)
         set(pattern "^(arch/(x86_64|smp)/)?[^/]*\\.[cS]$")
         file(GLOB others CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/emu/boot/*.[cS]")
     else()

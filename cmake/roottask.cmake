@@ -6,10 +6,10 @@ function(rescind_blocks kernel)
     add_custom_command(TARGET ${kernel} POST_BUILD COMMAND "${CMAKE_COMMAND}" -E rm -f "$<TARGET_FILE:${kernel}>.blocks")
 endfunction()
 
-# rescind_roottask(<name> <backend>): <name>.elf, the root task over the backend emu/<backend>, with seq, oracle and harness
+# rescind_roottask(<name> <backend>): <name>.elf, the root task over the backend emu/<backend>, with seq, oracle, harness and bench
 # compiled for it. With gcc only; not in sanitizer builds.
 file(GLOB roottask_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/emu/roottask/*.c" "${PROJECT_SOURCE_DIR}/src/seq/*.c"
-    "${PROJECT_SOURCE_DIR}/src/oracle/*.c" "${PROJECT_SOURCE_DIR}/src/harness/*.c")
+    "${PROJECT_SOURCE_DIR}/src/oracle/*.c" "${PROJECT_SOURCE_DIR}/src/harness/*.c" "${PROJECT_SOURCE_DIR}/src/bench/*.c")
 list(REMOVE_ITEM roottask_sources "${PROJECT_SOURCE_DIR}/src/harness/host.c")
 add_library(roottask_common OBJECT ${roottask_sources})
 

@@ -2,8 +2,8 @@
  * What the root task and the host tell each other: its command line, the lines that it prints, its statuses. Numbers
  * and words only; shared by emu/roottask and src/cli/qemu.c.
  *
- * Command line: the path of the root task, a mode (replay, stress, soak, raw: each in a file of its own), and
- * KEY=NUMBER for each option. replay takes sequences from the next boot module (seq/archive.h).
+ * Command line: the path of the root task, a mode (replay, stress, soak, raw, bench, visits: each in a file of its
+ * own), and KEY=NUMBER for each option. replay takes sequences from the next boot module (seq/archive.h).
  *
  * Lines (others, such as the kernel's, may stand between them):
  *   rescind: root task MODE, KEY=NUMBER...        has started
@@ -17,6 +17,7 @@
  *   sequence {  ...  }                            what shows it, as .rsq text
  *   calls N                                       raw: made in the sequence in progress, beside its operations
  *   too-large N executed=..                       more units mapped than the model can hold: not judged
+ *   bench lost=.. faults=.. ...                   bench: struct bench_figures (bench/world.h)
  *   done operations=.. probes=.. sequences=.. ticks=..    the last line
  */
 #ifndef RESCIND_ROOTTASK_PROTOCOL_H
@@ -34,7 +35,20 @@
 #define PROTOCOL_SEQUENCE "sequence {"
 #define PROTOCOL_CLOSE "}"
 #define PROTOCOL_CALLS "calls "
+#define PROTOCOL_BENCH "bench "
 #define PROTOCOL_DONE "done "
+
+/* What mode visits does again and again. */
+enum visits_part {
+    VISITS_NOTHING,
+    VISITS_ROOT_CALL, /* an empty system call by the root task */
+    VISITS_PD_CALL,   /* by a PD: a visit there */
+    VISITS_REACHED,   /* a visit with two probes that get at their pages, by reading, writing and executing */
+    VISITS_REFUSED,   /* a visit with two probes that take a page fault */
+    VISITS_LEAST,     /* an empty call by the root task, and a visit with two probes that get at their pages */
+    VISITS_BOTH,      /* an empty call by a PD, and such a visit */
+    VISITS_PARTS
+};
 
 /* How the root task ends the machine; QEMU's exit status is (status << 1) | 1. After anything but DONE the state of the
  * kernel is not to be trusted, and the sequences left need a new boot. */

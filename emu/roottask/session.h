@@ -53,5 +53,7 @@ _Noreturn void replay(struct session *session);
 _Noreturn void stress(struct session *session);
 _Noreturn void raw(struct session *session);
 _Noreturn void soak(struct session *session);
+_Noreturn void bench(struct session *session);
+_Noreturn void visits(struct session *session);
 
 #endif

@@ -11,8 +11,9 @@ static const struct entry {
     const char *name;
     int (*run)(int argc, char **argv);
 } entries[] = {
-    {"harness", bench_harness}, {"rom", bench_rom},         {"nested", bench_nested},   {"direct", bench_direct},
-    {"destroy", bench_destroy}, {"explore", bench_explore}, {"stretch", bench_stretch}, {"unicorn", bench_unicorn},
+    {"harness", bench_harness}, {"rom", bench_rom},         {"nested", bench_nested},
+    {"direct", bench_direct},   {"destroy", bench_destroy}, {"explore", bench_explore},
+    {"stretch", bench_stretch}, {"unicorn", bench_unicorn}, {"visits", bench_visits},
 };
 
 static const char doc[] =
@@ -26,6 +27,7 @@ static const char doc[] =
     "  explore  schedules a second\n"
     "  stretch  the longest way between two preemption points of a revoke\n"
     "  unicorn  checked operations a second on kernel.elf under Unicorn, beside the host\n"
+    "  visits   what the parts of a probed operation take on a booted kernel\n"
     "\n"
     "How many executions finding a seeded fault takes, by how inputs are made, is measured by scripts/bench-search.\n"
     "\n"

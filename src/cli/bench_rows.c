@@ -2,6 +2,7 @@
  * The benches of revocation: options, the measuring of each alternative, and its row in a table or in JSON.
  */
 #include "cli/bench.h"
+#include "cli/qemu.h"
 
 #include <inttypes.h>
 #include <jansson.h>
@@ -12,6 +13,7 @@
 
 enum { OPTION_JSON = 256, OPTION_PROGRAMS, OPTION_PAGES, OPTION_LEAVES };
 enum { LIST_MAX = 16, PAGES_MAX = 1 << 16, LEAVES_MAX = 1 << 12 };
+enum { MACHINE_SECONDS = 1200 /* in which a booted kernel is measured without a word */ };
 enum { REPEATS_MIN = 3, REPEATS_MAX = 101, REPEAT_FOR_NS = 30 * 1000 * 1000 };
 
 /* What an option gives: some numbers, each a case to be measured. */
@@ -24,6 +26,8 @@ struct arguments {
     const struct rescind_target *target;
     struct list programs, pages, leaves;
     bool leaves_given, json;
+    struct qemu_options qemu;
+    struct qemu *machine; /* or NULL: the kernel here */
 };
 
 /* The columns of a row, in the order in which they are printed. */
@@ -54,6 +58,22 @@ static const char *const column_name[COLUMNS] = {
     [MEMORY] = "memory_bytes",   [MANAGER_PAGES] = "manager_pages",
     [GIVE_STEPS] = "give_steps", [GIVE_NANOSECONDS] = "give_ns",
 };
+
+/* Of a booted kernel. */
+static const char *const machine_column_name[COLUMNS] = {
+    [NANOSECONDS] = "instructions",
+    [GIVE_NANOSECONDS] = "give_instructions",
+};
+
+static const char *name_of(const struct arguments *arguments, int column) {
+    const char *name = arguments->machine ? machine_column_name[column] : NULL;
+    return name ? name : column_name[column];
+}
+
+/* What no booted kernel tells: its mappings are its own. */
+static bool is_known(const struct arguments *arguments, int column) {
+    return !arguments->machine || column != MANAGER_PAGES;
+}
 
 struct row {
     const char *alternative;
@@ -121,6 +141,10 @@ static void check_leaves(struct arguments *arguments, struct argp_state *state) 
 static error_t parse(int key, char *argument, struct argp_state *state) {
     struct arguments *arguments = state->input;
     switch (key) {
+    case ARGP_KEY_INIT:
+        if (state->child_inputs) /* only of a bench that has them */
+            state->child_inputs[0] = &arguments->qemu;
+        return 0;
     case OPTION_JSON:
         arguments->json = true;
         return 0;
@@ -136,6 +160,8 @@ static error_t parse(int key, char *argument, struct argp_state *state) {
         return 0;
     case ARGP_KEY_END:
         check_leaves(arguments, state);
+        if (arguments->qemu.unicorn || arguments->qemu.nova)
+            argp_error(state, "--on: expected host or qemu");
         return 0;
     }
     return ARGP_ERR_UNKNOWN;
@@ -143,139 +169,31 @@ static error_t parse(int key, char *argument, struct argp_state *state) {
 
 /* ---- measuring ---- */
 
-/* A stretch of kernel calls. */
-struct stretch {
-    uint64_t calls, steps, naming_steps;
-    double nanoseconds;
-};
-
-static double now_nanoseconds(void) {
+static uint64_t now_nanoseconds(void) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec * 1e9 + (double)now.tv_nsec;
+    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
-static struct stretch begin(const struct world *world) {
-    return (struct stretch){world->calls, world->steps, world->naming_steps, now_nanoseconds()};
+static void fill(uint64_t value[COLUMNS], const struct bench_figures *figures) {
+    value[LOST] = figures->lost;
+    value[FAULTS] = figures->faults;
+    value[CALLS] = figures->calls;
+    value[STEPS] = figures->steps;
+    value[NAMING_STEPS] = figures->naming_steps;
+    value[NANOSECONDS] = figures->time;
+    value[NODES] = figures->nodes;
+    value[MEMORY] = figures->bytes;
+    value[MANAGER_PAGES] = figures->manager_pages;
+    value[GIVE_STEPS] = figures->give_steps;
+    value[GIVE_NANOSECONDS] = figures->give_time;
 }
 
-/* Adds what happened since `start` to `sum`. */
-static void end(const struct world *world, const struct stretch *start, struct stretch *sum) {
-    sum->nanoseconds += now_nanoseconds() - start->nanoseconds;
-    sum->calls += world->calls - start->calls;
-    sum->steps += world->steps - start->steps;
-    sum->naming_steps += world->naming_steps - start->naming_steps;
-}
-
-static void give(struct world *world, const struct alternative *alternative, uint32_t program) {
-    for (uint32_t range = 0; range < world->ranges; range++)
-        alternative->give(world, program, range);
-}
-
-/* Everybody gets the module, program 0 last, or first where the others have it from that. */
-static void give_all(struct world *world, const struct alternative *alternative, struct stretch *given) {
-    struct stretch start = begin(world);
-    if (alternative->server) {
-        give(world, alternative, 0);
-        end(world, &start, given);
-    }
-    for (uint32_t i = 1; i < world->programs; i++)
-        give(world, alternative, i);
-    if (!alternative->server) {
-        start = begin(world);
-        give(world, alternative, 0);
-        end(world, &start, given);
-    }
-}
-
-static void check_all_have(struct world *world, uint32_t first) {
-    for (uint32_t i = first; i < world->programs; i++)
-        for (uint32_t range = 0; range < world->ranges; range++)
-            if (!world_has(world, i, range))
-                world_finding(world, "program %u has not got the module", i);
-}
-
-static bool program_gone(const struct world *world, uint32_t program) {
-    struct rescind_pd_view pd;
-    return !world->target->pd(world->pd[program], &pd);
-}
-
-/* Program 0 must have lost everything. */
-static void check_loser(struct world *world, const struct alternative *alternative) {
-    if (program_gone(world, 0) != alternative->destroys)
-        world_finding(world, "%s: program 0 is %s", alternative->name, alternative->destroys ? "alive" : "gone");
-    for (uint32_t range = 0; range < world->ranges && !alternative->destroys; range++)
-        if (world_has(world, 0, range))
-            world_finding(world, "%s: program 0 still has the module", alternative->name);
-}
-
-/* Writes down which ranges of which others are gone (program * ranges + range); returns how many. Sets what was lost by
- * how many programs. */
-static uint32_t find_faults(struct world *world, const struct alternative *alternative, uint32_t *fault,
-                            uint64_t value[COLUMNS]) {
-    uint32_t faults = 0, lost = 1;
-    for (uint32_t i = 1; i < world->programs; i++) {
-        uint32_t before = faults;
-        for (uint32_t range = 0; range < world->ranges; range++)
-            if (!world_has(world, i, range))
-                fault[faults++] = i * world->ranges + range;
-        lost += faults > before;
-    }
-    if (lost != (alternative->all_lose ? world->programs : 1))
-        world_finding(world, "%s: %u programs lost the module", alternative->name, lost);
-    value[LOST] = lost;
-    value[FAULTS] = alternative->server ? 0 : faults;
-    return faults;
-}
-
-/* Program 0 loses the module and all have it again, so that what is measured next finds warm caches, whatever looking
- * at all programs left there. */
-static void rehearse(struct world *world, const struct alternative *alternative) {
-    alternative->take(world);
-    check_loser(world, alternative);
-    for (uint32_t i = 1; i < world->programs && alternative->all_lose; i++)
-        give(world, alternative, i);
-    give(world, alternative, 0);
-}
-
-/* Boots and measures once. */
 static void measure_once(struct world *world, const struct alternative *alternative, uint32_t *fault,
                          uint64_t value[COLUMNS]) {
-    struct rescind_usage before, after;
-    struct stretch given = {0}, taken = {0}, start;
-    world_boot(world);
-    world->target->usage(&before);
-    if (alternative->prepare)
-        alternative->prepare(world);
-    give_all(world, alternative, &given);
-    world->setting_up = false;
-    world->target->usage(&after);
-    check_all_have(world, 0);
-    value[NODES] = after.nodes - before.nodes;
-    value[MEMORY] = after.bytes - before.bytes;
-    value[MANAGER_PAGES] = world_manager_pages(world);
-
-    if (!alternative->destroys)
-        rehearse(world, alternative);
-    start = begin(world);
-    alternative->take(world);
-    end(world, &start, &taken);
-    check_loser(world, alternative);
-    uint32_t faults = find_faults(world, alternative, fault, value);
-    if (!alternative->server) {
-        start = begin(world);
-        for (uint32_t i = 0; i < faults; i++)
-            alternative->give(world, fault[i] / world->ranges, fault[i] % world->ranges);
-        end(world, &start, &taken);
-        check_all_have(world, 1);
-        check_loser(world, alternative);
-    }
-    value[CALLS] = taken.calls;
-    value[STEPS] = taken.steps;
-    value[NAMING_STEPS] = taken.naming_steps;
-    value[NANOSECONDS] = (uint64_t)taken.nanoseconds;
-    value[GIVE_STEPS] = given.steps;
-    value[GIVE_NANOSECONDS] = (uint64_t)given.nanoseconds;
+    struct bench_figures figures;
+    bench_measure(world, alternative, fault, &figures);
+    fill(value, &figures);
 }
 
 /* The first time counts, also what finding capabilities takes; the others take the time, and must count the same. */
@@ -284,7 +202,7 @@ static void measure(struct world *world, const struct alternative *alternative, 
     double taken[REPEATS_MAX], given[REPEATS_MAX];
     uint64_t again[COLUMNS] = {0};
     uint32_t count = 0;
-    double end_at = now_nanoseconds() + REPEAT_FOR_NS;
+    uint64_t end_at = now_nanoseconds() + REPEAT_FOR_NS;
     world->count_naming = true;
     measure_once(world, alternative, fault, row->value);
     world->count_naming = false;
@@ -304,13 +222,20 @@ static void measure(struct world *world, const struct alternative *alternative, 
 }
 
 /* All alternatives with so many programs, pages and leaves. */
-static void measure_case(const struct bench *bench, struct world *world, struct rows *rows, uint64_t pages) {
+static void measure_case(const struct bench *bench, struct qemu *machine, struct world *world, struct rows *rows,
+                         uint64_t pages) {
     world->order = (uint8_t)__builtin_ctzll(pages / world->ranges);
     world->pd = allocate(world->programs * sizeof *world->pd);
     for (uint32_t i = 0; i < bench->count; i++) {
         struct row *row = &rows->row[rows->count++];
         *row = (struct row){.alternative = bench->alternatives[i].name};
-        measure(world, &bench->alternatives[i], row);
+        if (machine) {
+            struct bench_figures figures;
+            bench_measure_on_qemu(machine, i, world->programs, pages, &figures);
+            fill(row->value, &figures);
+        } else {
+            measure(world, &bench->alternatives[i], row);
+        }
         row->value[PROGRAMS] = world->programs;
         row->value[PAGES] = pages;
         row->value[LEAVES] = world->ranges;
@@ -322,47 +247,56 @@ static void measure_cases(const struct bench *bench, const struct arguments *arg
     for (uint32_t n = 0; n < arguments->programs.count; n++)
         for (uint32_t p = 0; p < arguments->pages.count; p++)
             for (uint32_t l = 0; l < arguments->leaves.count; l++) {
-                struct world world = {.target = arguments->target,
-                                      .programs = (uint32_t)arguments->programs.value[n],
-                                      .ranges = (uint32_t)arguments->leaves.value[l]};
-                measure_case(bench, &world, rows, arguments->pages.value[p]);
+                struct world world;
+                world_init(&world, arguments->target, (uint32_t)arguments->programs.value[n],
+                           (uint32_t)arguments->leaves.value[l]);
+                measure_case(bench, arguments->machine, &world, rows, arguments->pages.value[p]);
             }
 }
 
 /* ---- printing ---- */
 
-static void print_table(const struct rows *rows) {
+static int format(const struct arguments *arguments, const struct row *row, int column, char text[24]) {
+    if (!is_known(arguments, column))
+        return snprintf(text, 24, "-");
+    return snprintf(text, 24, "%" PRIu64, row->value[column]);
+}
+
+static void print_table(const struct arguments *arguments, const struct rows *rows) {
     static const char first[] = "alternative";
     int first_width = (int)strlen(first), width[COLUMNS];
     char text[24];
     for (int c = 0; c < COLUMNS; c++)
-        width[c] = (int)strlen(column_name[c]);
+        width[c] = (int)strlen(name_of(arguments, c));
     for (uint32_t i = 0; i < rows->count; i++) {
         int length = (int)strlen(rows->row[i].alternative);
         first_width = length > first_width ? length : first_width;
         for (int c = 0; c < COLUMNS; c++) {
-            length = snprintf(text, sizeof text, "%" PRIu64, rows->row[i].value[c]);
+            length = format(arguments, &rows->row[i], c, text);
             width[c] = length > width[c] ? length : width[c];
         }
     }
     printf("%-*s", first_width, first);
     for (int c = 0; c < COLUMNS; c++)
-        printf("  %*s", width[c], column_name[c]);
+        printf("  %*s", width[c], name_of(arguments, c));
     putchar('\n');
     for (uint32_t i = 0; i < rows->count; i++) {
         printf("%-*s", first_width, rows->row[i].alternative);
-        for (int c = 0; c < COLUMNS; c++)
-            printf("  %*" PRIu64, width[c], rows->row[i].value[c]);
+        for (int c = 0; c < COLUMNS; c++) {
+            format(arguments, &rows->row[i], c, text);
+            printf("  %*s", width[c], text);
+        }
         putchar('\n');
     }
 }
 
-static void print_json(const struct bench *bench, const struct rows *rows) {
+static void print_json(const struct arguments *arguments, const struct bench *bench, const struct rows *rows) {
     json_t *array = json_array();
     for (uint32_t i = 0; i < rows->count; i++) {
         json_t *object = json_pack("{s:s, s:s}", "bench", bench->name, "alternative", rows->row[i].alternative);
         for (int c = 0; c < COLUMNS; c++)
-            json_object_set_new(object, column_name[c], json_integer((json_int_t)rows->row[i].value[c]));
+            json_object_set_new(object, name_of(arguments, c),
+                                is_known(arguments, c) ? json_integer((json_int_t)rows->row[i].value[c]) : json_null());
         json_array_append_new(array, object);
     }
     json_dumpf(array, stdout, 0);
@@ -376,7 +310,9 @@ int bench_alternatives(const struct bench *bench, int argc, char **argv) {
         "each column means.\nExit status: 0 measured, 1 a finding, 2 usage or more than fits.";
     char doc[512];
     snprintf(doc, sizeof doc, "%s%s", bench->doc, tail);
-    const struct argp parser = {bench->leaves ? leaf_options : module_options, parse, NULL, doc, NULL, NULL, NULL};
+    static const struct argp_child machine[] = {{&qemu_options_parser, 0, "On a virtual machine:", 0}, {0}};
+    const struct argp parser = {
+        bench->leaves ? leaf_options : module_options, parse, NULL, doc, bench->boots ? machine : NULL, NULL, NULL};
     struct arguments arguments = {.target = cli_target_by_name("real")->target,
                                   .programs = {{2, 64, 4096}, 3},
                                   .pages = {{1, 512}, 2},
@@ -389,11 +325,19 @@ int bench_alternatives(const struct bench *bench, int argc, char **argv) {
     argp_parse(&parser, argc, argv, 0, NULL, &arguments);
     uint32_t most = bench->count * arguments.programs.count * arguments.pages.count * arguments.leaves.count;
     struct rows rows = {.row = allocate(most * sizeof *rows.row)};
+    if (arguments.qemu.on) {
+        arguments.qemu.timeout = MACHINE_SECONDS;
+        arguments.machine = allocate(sizeof *arguments.machine);
+        qemu_open(arguments.machine, &arguments.qemu, NULL);
+    }
     measure_cases(bench, &arguments, &rows);
+    if (arguments.machine)
+        qemu_close(arguments.machine);
     if (arguments.json)
-        print_json(bench, &rows);
+        print_json(&arguments, bench, &rows);
     else
-        print_table(&rows);
+        print_table(&arguments, &rows);
+    free(arguments.machine);
     free(rows.row);
     return EXIT_AGREE;
 }

@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { RUNS_OF_A_FINDING = 20, LAST_LINES = 16, LINE_BYTES = 200 };
+enum { RUNS_OF_A_FINDING = 20, LAST_LINES = 16, LINE_BYTES = 200, COMMAND_BYTES = 128 };
 
 /* One boot. */
 struct boot {
@@ -223,17 +223,25 @@ static void judge_end(struct qemu *qemu, struct boot *boot) {
 
 /* ---- boots ---- */
 
+/* Calls with any registers are made up by the root task, as the file says; such a file has a boot of its own. */
+static void make_command(const struct qemu *qemu, const struct seq *seq, uint64_t seed, char command[COMMAND_BYTES]) {
+    if (seq->meta.registers[0])
+        snprintf(command, COMMAND_BYTES, "raw replay=1 %s", seq->meta.registers);
+    else
+        snprintf(command, COMMAND_BYTES, "replay seed=%" PRIu64 " empty=%d exact=%d", seed, qemu->options->empty,
+                 qemu->options->control);
+}
+
 /* Boots once for jobs that are not judged yet; at least one of them is afterwards. */
 static void boot_once(struct qemu *qemu, struct qemu_job **jobs, size_t count, uint32_t cpus, uint64_t seed) {
-    char command[64];
+    char command[COMMAND_BYTES];
     struct boot *boot = allocate(sizeof *boot);
     size_t bytes, now = 0;
     memset(boot, 0, sizeof *boot);
     boot->job = jobs;
     boot->count = count;
     void *archive = pack_all(boot, &bytes);
-    snprintf(command, sizeof command, "replay seed=%" PRIu64 " empty=%d exact=%d", seed, qemu->options->empty,
-             qemu->options->control);
+    make_command(qemu, jobs[0]->seq, seed, command);
     qemu_start(qemu, command, archive, bytes, cpus, true);
     const char *line;
     while (!boot->trouble && (line = qemu_line(qemu))) {
@@ -291,10 +299,15 @@ void qemu_replay(struct qemu *qemu, struct qemu_job *jobs, size_t count, uint64_
     for (uint32_t cpus = 1; cpus <= SEQ_CPUS; cpus++) {
         size_t size = 0;
         for (size_t i = 0; i < count; i++) {
-            if (cpus_of(qemu, &jobs[i]) == cpus)
+            if (cpus_of(qemu, &jobs[i]) == cpus && !jobs[i].seq->meta.registers[0])
                 group[size++] = &jobs[i];
         }
         replay_group(qemu, group, size, cpus, seed);
+    }
+    for (size_t i = 0; i < count; i++) {
+        *group = &jobs[i];
+        if (jobs[i].seq->meta.registers[0])
+            replay_group(qemu, group, 1, cpus_of(qemu, &jobs[i]), seed);
     }
     free(group);
 }

@@ -192,11 +192,28 @@ static void print_bad(const struct arguments *arguments, const char *path) {
         print_object(json_pack("{s: o, s: s}", "path", text_json(path), "verdict", "bad-input"));
 }
 
+/* What only the root task of a machine does: `registers` are options for it, words KEY=NUMBER. */
+static bool can_run(const struct arguments *arguments, const char *path, const struct seq_meta *meta) {
+    if (!meta->registers[0])
+        return true;
+    if (strspn(meta->registers, "abcdefghijklmnopqrstuvwxyz=0123456789 ") != strlen(meta->registers)) {
+        complain("%s: registers: expected words KEY=NUMBER, found '%s'", path, meta->registers);
+        return false;
+    }
+    if (!arguments->qemu.on)
+        complain("%s: its calls with any registers are made on a machine only: --on=qemu", path);
+    return arguments->qemu.on;
+}
+
 static void load(const struct arguments *arguments, const char *path, struct run_job *job) {
     struct raw_form form;
     memset(job, 0, sizeof *job);
     job->path = path;
     job->bad = !sequence_load(&job->seq, path, raw_form(&arguments->run, &form));
+    if (!job->bad && !can_run(arguments, path, &job->seq.meta)) {
+        sequence_free(&job->seq);
+        job->bad = true;
+    }
     if (!job->bad && arguments->run.target)
         job->seq.geometry = arguments->run.target->geometry;
 }

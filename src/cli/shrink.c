@@ -4,6 +4,7 @@
 #include "cli/files.h"
 #include "cli/options.h"
 #include "cli/progress.h"
+#include "cli/qemu_replay.h"
 #include "cli/unicorn.h"
 #include "cli/worker.h"
 
@@ -16,7 +17,7 @@ enum { MEMO_COUNT = 1 << 16, BUDGET_DEFAULT = 40000, SECONDS_DEFAULT = 8 };
 
 struct arguments {
     struct run_options run;
-    struct unicorn_options unicorn;
+    struct qemu_options qemu;
     uint32_t budget, seconds;
     const char *path, *output;
 };
@@ -33,7 +34,7 @@ static error_t parse(int key, char *argument, struct argp_state *state) {
     switch (key) {
     case ARGP_KEY_INIT:
         state->child_inputs[0] = &arguments->run;
-        state->child_inputs[1] = &arguments->unicorn;
+        state->child_inputs[1] = &arguments->qemu;
         return 0;
     case 'o':
         arguments->output = argument;
@@ -52,13 +53,15 @@ static error_t parse(int key, char *argument, struct argp_state *state) {
     case ARGP_KEY_END:
         if (!arguments->path || !arguments->output)
             argp_usage(state);
+        if (arguments->qemu.nova)
+            argp_error(state, "--on=nova: findings of NOVA are shrunk by rescind stress --findings");
         return 0;
     }
     return ARGP_ERR_UNKNOWN;
 }
 
 static const struct argp_child children[] = {
-    {&run_options_parser, 0, NULL, 0}, {&unicorn_options_parser, 0, NULL, 0}, {0}};
+    {&run_options_parser, 0, NULL, 0}, {&qemu_options_parser, 0, "On a virtual machine:", 0}, {0}};
 
 static const struct argp parser = {options,
                                    parse,
@@ -70,7 +73,8 @@ static const struct argp parser = {options,
                                    NULL};
 
 struct shrinking {
-    struct worker *worker;
+    struct qemu *qemu;     /* or NULL: it fails in */
+    struct worker *worker; /* this one */
     struct progress *progress;
     struct worker_job job;
     uint32_t tried, smallest;
@@ -81,8 +85,14 @@ struct shrinking {
 /* The signature that the sequence fails with is put into `outcome`; false if it does not fail. */
 static bool fails(struct shrinking *shrinking, const struct seq *seq, struct harness_outcome *outcome) {
     struct worker_answer answer;
-    worker_run(shrinking->worker, seq, &shrinking->job, &answer);
-    *outcome = answer.outcome;
+    struct qemu_job boot = {.seq = seq};
+    if (shrinking->qemu) {
+        qemu_replay(shrinking->qemu, &boot, 1, shrinking->job.seed);
+        *outcome = boot.outcome;
+    } else {
+        worker_run(shrinking->worker, seq, &shrinking->job, &answer);
+        *outcome = answer.outcome;
+    }
     return outcome->verdict == HARNESS_FINDING;
 }
 
@@ -133,26 +143,47 @@ static int shrink(struct shrinking *shrinking, struct seq *seq, const struct arg
     return good ? EXIT_AGREE : EXIT_BAD;
 }
 
+/* On a machine: each candidate takes a boot. */
+static int shrink_on_qemu(struct shrinking *shrinking, struct seq *seq, const struct arguments *arguments) {
+    struct qemu *qemu = allocate(sizeof *qemu);
+    qemu_open(qemu, &arguments->qemu, NULL);
+    shrinking->qemu = qemu;
+    int status = shrink(shrinking, seq, arguments);
+    qemu_close(qemu);
+    free(qemu);
+    return status;
+}
+
+static int shrink_here(struct shrinking *shrinking, struct seq *seq, const struct arguments *arguments) {
+    const struct cli_target *target = arguments->run.target ? arguments->run.target : cli_target_of(seq);
+    seq->geometry = target->geometry;
+    shrinking->job.target = target;
+    shrinking->worker = worker_new(arguments->run.timeout, shrinking->progress);
+    int status = shrink(shrinking, seq, arguments);
+    worker_free(shrinking->worker);
+    return status;
+}
+
 int command_shrink(int argc, char **argv) {
     struct arguments arguments = {.budget = BUDGET_DEFAULT, .seconds = SECONDS_DEFAULT};
     argp_parse(&parser, argc, argv, 0, NULL, &arguments);
-    if (arguments.unicorn.on)
-        arguments.run.target = unicorn_cli_target(&arguments.unicorn);
+    if (arguments.run.timeout_given)
+        arguments.qemu.timeout = arguments.run.timeout;
+    const struct unicorn_options unicorn = {.on = arguments.qemu.unicorn, .kernel = arguments.qemu.kernel};
+    if (unicorn.on)
+        arguments.run.target = unicorn_cli_target(&unicorn);
     struct seq seq;
     struct raw_form form;
     if (!sequence_load(&seq, arguments.path, raw_form(&arguments.run, &form)))
         return EXIT_BAD;
-    const struct cli_target *target = arguments.run.target ? arguments.run.target : cli_target_of(&seq);
-    seq.geometry = target->geometry;
     struct progress progress;
     progress_start(&progress);
     struct shrinking shrinking = {
-        .worker = worker_new(arguments.run.timeout, &progress),
         .progress = &progress,
-        .job = {target, arguments.run.compare, arguments.run.seed, RECORD_NOTHING},
+        .job = {NULL, arguments.run.compare, arguments.run.seed, RECORD_NOTHING},
     };
-    int status = shrink(&shrinking, &seq, &arguments);
-    worker_free(shrinking.worker);
+    int status =
+        arguments.qemu.on ? shrink_on_qemu(&shrinking, &seq, &arguments) : shrink_here(&shrinking, &seq, &arguments);
     sequence_free(&seq);
     return status;
 }

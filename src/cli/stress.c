@@ -359,7 +359,7 @@ static bool report_finding(struct session *session) {
     const char *output = arguments->output ? arguments->output : path;
     printf("FINDING %s\n%s", session->signature, session->report);
     printf("in sequence %" PRIu64 " of seed %" PRIu64 "\n", session->number, arguments->seed);
-    if (!session->sequence && strcmp(arguments->mode, "sequences") == 0)
+    if (!session->sequence && strcmp(arguments->mode, "soak") != 0)
         fetch_sequence(session);
     if (!session->sequence)
         return true;

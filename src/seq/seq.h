@@ -119,6 +119,8 @@ enum { SEQ_META_MAX = 200 };
 /* The `#` header of a text file. Strings are NUL-terminated, empty where absent. */
 struct seq_meta {
     char title[SEQ_META_MAX], dialect[32], origin[SEQ_META_MAX], date[32], check[192], fixed_in[64], expected[32];
+    /* Calls with any registers after the last operation, which only a machine makes: options of its mode raw. */
+    char registers[96];
 };
 
 /* A sequence; the caller owns the memory of `op`. */

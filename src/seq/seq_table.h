@@ -172,7 +172,8 @@
     KEY("date", date)                                                                                                  \
     KEY("check", check)                                                                                                \
     KEY("fixed-in", fixed_in)                                                                                          \
-    KEY("expected", expected)
+    KEY("expected", expected)                                                                                          \
+    KEY("registers", registers)
 
 #define SEQ_TYPE_ID(id, words, text) SEQ_TYPE_##id,
 #define SEQ_SLOT_ID(id, first, bits) SEQ_SLOT_##id,

@@ -7,6 +7,7 @@ too, on every kind of machine; with --no-faults there are no kernels with faults
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -15,6 +16,10 @@ from pathlib import Path
 from judging import AGREE, BAD, FINDING, SEVERAL_CPUS, SKIPPED, check, run, status, verdicts
 
 WRITTEN_BY_HAND = ["corpus/scenarios", "corpus/semantics", "corpus/regress"]
+
+
+def operations(path):
+    return [line for line in path.read_text().splitlines() if line and not line.startswith("#")]
 
 
 def signatures(rescind, kernel, *files):
@@ -107,6 +112,57 @@ def try_stress_of_faults(rescind, programs, work):
     check("stress: what is for the root task alone", privileged.returncode == FINDING, privileged.stdout)
 
 
+def try_registers_again(rescind, programs, work):
+    """A fault of decoding that no operation shows: what finds it goes into a file, which shows it again."""
+    kernel, found = f"--kernel={programs / 'unknown-bits.elf'}", work / "registers.rsq"
+    done = run(rescind, "stress", "--on=qemu", "--mode=registers", "--ops=50000", "--seed=1", "-o", found, kernel)
+    signature = re.search(r"^FINDING (O12\.result/\S+-for-E_ARG)$", done.stdout, re.MULTILINE)
+    text = found.read_text() if found.exists() else ""
+    check("registers: a fault of decoding is found, and kept", done.returncode == FINDING and signature and
+          "\n# registers: seed=1 first=" in text, done.stdout + text)
+    if not signature:
+        return
+    check("registers: the file shows it again", [signatures(rescind, programs / "unknown-bits.elf", found) for _ in range(2)] ==
+          [[signature[1]]] * 2)
+    check("registers: not on the real kernel", [row["verdict"] for row in verdicts(rescind, "--on=qemu", found).values()] ==
+          ["agree"])
+    fewer = work / "fewer.rsq"
+    fewer.write_text(re.sub(r"(# registers: .* ops=)\d+", r"\g<1>1", text))
+    check("registers: nor without its calls", signatures(rescind, programs / "unknown-bits.elf", fewer) == [None])
+    here = run(rescind, "run", found)
+    check("registers: not judged on the host", here.returncode == BAD and "--on=qemu" in here.stdout, here.stdout)
+
+
+def try_bench(rescind):
+    """What is counted, not timed, is as on the host; a remote revoke takes as much whatever the number of programs."""
+    rows = []
+    for on in ("host", "qemu"):
+        done = run(rescind, "bench", "rom", f"--on={on}", "--json", "--programs=2,12", "--pages=4")
+        rows.append(json.loads(done.stdout) if done.returncode == AGREE else [])
+    counts = ("alternative", "programs", "pages", "lost_programs", "faults", "calls", "nodes", "memory_bytes")
+    host, machine = ([[row[key] for key in counts] for row in side] for side in rows)
+    check("bench rom: counts as on the host", len(host) == 10 and host == machine, f"{host}\n{machine}")
+    took = {(row["alternative"], row["programs"]): row["instructions"] for row in rows[1]}
+    check("bench rom: by the pager's remote revoke, the same for 2 programs and for 12; by the recursive one, more than 4 times",
+          took and took["remote-by-pager", 2] == took["remote-by-pager", 12] and
+          took["recursive", 12] > 4 * took["recursive", 2], str(took))
+
+
+def try_visits(rescind):
+    """A visit of another PD takes time, which a call of root's own does not."""
+    done = run(rescind, "bench", "visits", "--json", "--rounds=3000")
+    took = json.loads(done.stdout) if done.returncode == AGREE else {}
+    check("bench visits: a PD's call takes more than root's", took and took["pd_call_us"] > took["root_call_us"], done.stdout)
+
+
+def try_shrink(rescind, programs, work):
+    kernel, small = f"--kernel={programs / 'M1-other-cpus-not-asked.elf'}", work / "small.rsq"
+    done = run(rescind, "shrink", "--on=qemu", kernel, "--seconds=5", SEVERAL_CPUS, "-o", small)
+    check("shrink: keeps what the machine shows", done.returncode == AGREE and len(operations(small)) <
+          len(operations(Path(SEVERAL_CPUS))) and signatures(rescind, programs / "M1-other-cpus-not-asked.elf", small) ==
+          [done.stdout.splitlines()[-1]], done.stdout)
+
+
 def try_deaths(rescind, work):
     """Machines that end as they should not: a stand-in for QEMU says what such a machine would."""
     for name, script, expected in (
@@ -151,9 +207,13 @@ def main():
         try_repeatable(rescind, work)
         try_blocks(rescind, programs, work)
         try_stress(rescind)
+        try_bench(rescind)
+        try_visits(rescind)
         if "--no-faults" not in sys.argv[3:]:
             try_faults(rescind, programs)
             try_stress_of_faults(rescind, programs, work)
+            try_registers_again(rescind, programs, work)
+            try_shrink(rescind, programs, work)
         try_deaths(rescind, work)
         try_refusals(rescind, programs, work)
     return status()
