@@ -68,8 +68,40 @@ void judge_between(struct harness *harness) {
                                                           harness->target->overlaps ? NULL : was_made, harness);
     if (fit == ORACLE_WRONG_CODE)
         note_number(harness, FLAW_CODE, call->caller, call->kind, expected, word[0]);
-    else if (fit == ORACLE_WRONG_VALUE)
+    else if (fit == ORACLE_WRONG_VALUE && !harness->target->silent)
         note_number(harness, FLAW_VALUE, call->caller, call->kind, result->value, word[1]);
+}
+
+/* ---- order ---- */
+
+/* The PD in whose space a range lies. */
+static uint32_t place_of(const struct harness *harness, const struct oracle_call *call) {
+    if (call->place == ABI_PHYS)
+        return ORACLE_PHYS;
+    const struct oracle_mapping *named =
+        call->place == ABI_PLACE_CAP ? oracle_at(harness->oracle, call->caller, ABI_OBJ, call->pd_selector) : NULL;
+    return named ? (uint32_t)named->resource : call->caller;
+}
+
+/* Whether a call makes something that the revoke takes if it comes later, and else not. */
+static bool order_matters(const struct harness *harness, const struct suspended *revoke,
+                          const struct oracle_call *call) {
+    const struct oracle_mapping *to = oracle_at(harness->oracle, call->caller, ABI_OBJ, call->pd_selector);
+    bool creates = call->operation == ABI_CREATE_PD || call->operation == ABI_CREATE_OBJECT;
+    bool moves = call->operation == ABI_DELEGATE || call->operation == ABI_GRANT;
+    if ((!creates && !moves) || revoke->step.call.kind != (creates ? ABI_OBJ : call->kind))
+        return false;
+    uint32_t destination = moves && call->to_cap && to ? (uint32_t)to->resource : call->caller;
+    return revoke->from == destination || (moves && revoke->from == place_of(harness, call));
+}
+
+const char *lacks_order(const struct harness *harness) {
+    bool matters = false;
+    for (uint32_t i = 0; i < harness->nesting.depth && harness->target->unordered; i++) {
+        const struct suspended *suspended = &harness->suspended[i];
+        matters |= suspended->in_progress && order_matters(harness, suspended, &harness->step.call);
+    }
+    return matters ? "order" : NULL;
 }
 
 /* ---- suspending ---- */
@@ -122,6 +154,7 @@ enum harness_verdict suspend(struct harness *harness, uint32_t operation) {
         .number = oracle_begin(harness->oracle, &step->call),
         .index = harness->index,
         .in_progress = true,
+        .from = place_of(harness, &step->call),
         .may_lack = may_lack,
     };
     harness->outcome->suspended++;
@@ -167,6 +200,7 @@ static void end(struct harness *harness, struct suspended *suspended) {
         oracle_cancel(harness->oracle, suspended->number);
     else
         oracle_end(harness->oracle, suspended->number);
+    end_destroyed(harness);
     harness->committed = true;
     harness->result.created = ORACLE_NONE;
     harness->root_lost |= !root_holds_itself(harness);
