@@ -21,11 +21,19 @@ enum {
     SLOW_TRIES = 400
 };
 enum { SERIAL = 0x3f8, EXIT = 0xf4, PIECES = 64, LISTED = 256, SERIAL_PORTS = 8 };
-enum { PORT_ORDER = 16 };
+enum { PORT_ORDER = 16, HEAD_START = 2000 /* ticks for a preemption point */ };
 
 /* A hypercall by an agent. */
 struct request {
     uint64_t rdi, rsi, rdx, item;
+};
+
+/* A call in flight, by its CPU. */
+struct flying {
+    bool in_flight;
+    bool is_guest; /* by an agent that the CPU does not run otherwise */
+    uint32_t pd;
+    enum nova_status status; /* when it is over */
 };
 
 static struct {
@@ -39,6 +47,8 @@ static struct {
     bool pd_alive[LAYOUT_PDS], object_alive[LAYOUT_OBJECTS];
     uint32_t runs[LAYOUT_CPUS];
     bool busy;
+    struct flying flying[LAYOUT_CPUS];
+    uint32_t called[LAYOUT_CPUS]; /* PDs whose agents made hypercalls there last */
     uint32_t listed_pd[LISTED], listed_object[LISTED], pd_count, object_count;
 } kernel;
 
@@ -145,6 +155,8 @@ void kernel_describe(struct kernel_description *description) {
         .name = "nova",
         .policy = &oracle_policy_nova,
         .silent = true,
+        .overlaps = kernel.cpus > 1,
+        .unordered = true,
         .geometry =
             {
                 .name = "nova",
@@ -206,36 +218,47 @@ static void send_away(uint32_t cpu) {
 }
 
 /* The mailbox holds what is to be done. */
-static void ask(uint32_t cpu, uint32_t pd, enum agent_command command) {
+static void tell(uint32_t cpu, uint32_t pd, enum agent_command command) {
     struct agent_mailbox *mailbox = pds_mailbox(pd, cpu);
-    bool is_there = cpu && kernel.runs[cpu] == pd;
     mailbox->command = command;
     __atomic_store_n(&mailbox->request, mailbox->done + 1, __ATOMIC_RELEASE);
+    if (cpu && kernel.runs[cpu] != pd) {
+        send_away(cpu);
+        wake(cpu, pd, false);
+    }
+}
+
+static void ask(uint32_t cpu, uint32_t pd, enum agent_command command) {
+    const struct agent_mailbox *mailbox = pds_mailbox(pd, cpu);
+    tell(cpu, pd, command);
     if (cpu == 0) {
         if (!pds_call(pd) || !is_done(mailbox))
             root_panic("an agent does not answer", pd);
         return;
     }
-    if (!is_there) {
-        send_away(cpu);
-        wake(cpu, pd, false);
-    }
     wait_until(&mailbox->done, mailbox->request, "an agent does not answer");
-    if (!is_there) {
+    if (kernel.runs[cpu] != pd) {
         wait_until(&mailbox->away, 1, "an agent does not go");
         if (kernel.runs[cpu] != RESCIND_NONE)
             wake(cpu, kernel.runs[cpu], true);
     }
 }
 
-static enum nova_status request(uint32_t cpu, uint32_t pd, struct request *what) {
+static void write_request(uint32_t cpu, uint32_t pd, const struct request *what) {
     struct agent_mailbox *mailbox = pds_mailbox(pd, cpu);
+    kernel.called[cpu] = pd;
+    mailbox->began = mailbox->ended = 0;
     mailbox->rax = 0;
     mailbox->word[0] = what->rdi;
     mailbox->word[1] = what->rsi;
     mailbox->word[2] = what->rdx;
     mailbox->word[3] = what->item;
     mailbox->word[4] = NOVA_ITEM_DELEGATE;
+}
+
+static enum nova_status request(uint32_t cpu, uint32_t pd, struct request *what) {
+    const struct agent_mailbox *mailbox = pds_mailbox(pd, cpu);
+    write_request(cpu, pd, what);
     ask(cpu, pd, AGENT_CALL);
     what->rdi = mailbox->word[0];
     what->rsi = mailbox->word[1];
@@ -384,12 +407,19 @@ static uint32_t revoke_pieces(const struct operation *operation, uint64_t base, 
     return 1;
 }
 
-static enum abi_code revoke(uint32_t cpu, uint32_t pd, const uint64_t word[ABI_WORDS]) {
+static unsigned revoke_flags(const struct operation *operation) {
     static const unsigned scopes[] = {
         [ABI_CHILDREN] = 0, [ABI_SELF] = NOVA_REVOKE_SELF, [ABI_DROP] = NOVA_REVOKE_SELF | NOVA_REVOKE_KEEP};
+    return scopes[operation->scope] | (operation->place != ABI_OWN ? NOVA_REVOKE_REMOTE : 0);
+}
+
+static uint64_t revoke_place(const struct operation *operation, const uint64_t word[ABI_WORDS]) {
+    return operation->place == ABI_OWN ? 0 : operation->place == ABI_PLACE_CAP ? word[3] : HIDDEN_PHYS;
+}
+
+static enum abi_code revoke(uint32_t cpu, uint32_t pd, const uint64_t word[ABI_WORDS]) {
     struct operation operation = decode(word);
-    uint64_t piece[PIECES], place = operation.place == ABI_PLACE_CAP ? word[3] : HIDDEN_PHYS;
-    unsigned flags = scopes[operation.scope] | (operation.place != ABI_OWN ? NOVA_REVOKE_REMOTE : 0);
+    uint64_t piece[PIECES];
     if (operation.place == ABI_PLACE_CAP && !is_selector(word[3]))
         return ABI_E_CAP;
     if (operation.scope == ABI_DROP)
@@ -397,9 +427,9 @@ static enum abi_code revoke(uint32_t cpu, uint32_t pd, const uint64_t word[ABI_W
     uint32_t count = revoke_pieces(&operation, word[1], piece);
     enum abi_code code = ABI_OK;
     for (uint32_t i = 0; i < count && code == ABI_OK; i++) {
-        struct request what = {.rdi = nova_word(NOVA_REVOKE, flags, HIDDEN_NOTHING),
+        struct request what = {.rdi = nova_word(NOVA_REVOKE, revoke_flags(&operation), HIDDEN_NOTHING),
                                .rsi = piece[i],
-                               .rdx = operation.place == ABI_OWN ? 0 : place};
+                               .rdx = revoke_place(&operation, word)};
         code = code_of(request(cpu, pd, &what));
     }
     return code;
@@ -476,23 +506,64 @@ void kernel_call(uint32_t cpu, uint32_t pd, uint64_t word[ABI_WORDS]) {
 
 /* ---- calls in flight ---- */
 
-void kernel_begin_call(uint32_t cpu, uint32_t pd, const uint64_t word[ABI_WORDS], uint32_t points) {
-    (void)cpu;
+/* Revokes that are one hypercall. What lies before it is decided here, with nothing in flight that may change it. */
+bool kernel_can_begin(uint32_t pd, const uint64_t word[ABI_WORDS]) {
+    uint64_t piece[PIECES];
+    struct operation operation = decode(word);
     (void)pd;
-    (void)word;
-    (void)points;
+    return operation.operation == ABI_REVOKE && operation.scope != ABI_DROP &&
+           (operation.place != ABI_PLACE_CAP || is_selector(word[3])) && revoke_pieces(&operation, word[1], piece) == 1;
 }
+
+void kernel_begin_call(uint32_t cpu, uint32_t pd, const uint64_t word[ABI_WORDS], uint32_t points) {
+    struct flying *flying = &kernel.flying[cpu];
+    struct agent_mailbox *mailbox = pds_mailbox(pd, cpu);
+    struct operation operation = decode(word);
+    uint64_t piece[PIECES];
+    revoke_pieces(&operation, word[1], piece);
+    struct request what = {.rdi = nova_word(NOVA_REVOKE, revoke_flags(&operation), HIDDEN_NOTHING),
+                           .rsi = piece[0],
+                           .rdx = revoke_place(&operation, word)};
+    *flying = (struct flying){.in_flight = true, .pd = pd, .is_guest = kernel.runs[cpu] != pd};
+    write_request(cpu, pd, &what);
+    tell(cpu, pd, AGENT_CALL);
+    for (uint32_t spins = 0; !__atomic_load_n(&mailbox->began, __ATOMIC_ACQUIRE) && spins < SPINS_MAX; spins++)
+        instruction_pause();
+    uint64_t until = mailbox->began + (uint64_t)points * HEAD_START;
+    while (instruction_ticks() < until && !is_done(mailbox))
+        instruction_pause();
+}
+
 bool kernel_call_is_over(uint32_t cpu) {
-    (void)cpu;
-    return true;
+    const struct flying *flying = &kernel.flying[cpu];
+    return !flying->in_flight || is_done(pds_mailbox(flying->pd, cpu));
 }
+
+/* Waits for a call in flight, and makes its CPU go on with what it ran. */
+static void settle(uint32_t cpu) {
+    struct flying *flying = &kernel.flying[cpu];
+    if (!flying->in_flight)
+        return;
+    struct agent_mailbox *mailbox = pds_mailbox(flying->pd, cpu);
+    wait_until(&mailbox->done, mailbox->request, "an agent does not answer");
+    flying->status = (enum nova_status)(mailbox->word[0] & 0xff);
+    flying->in_flight = false;
+    if (!flying->is_guest)
+        return;
+    wait_until(&mailbox->away, 1, "an agent does not go");
+    if (kernel.runs[cpu] != RESCIND_NONE)
+        wake(cpu, kernel.runs[cpu], true);
+}
+
 void kernel_finish_call(uint32_t cpu, uint64_t word[ABI_WORDS]) {
-    (void)cpu;
-    (void)word;
+    settle(cpu);
+    word[0] = code_of(kernel.flying[cpu].status);
+    word[1] = 0;
 }
+
 void kernel_call_time(uint32_t cpu, struct kernel_call_time *time) {
-    (void)cpu;
-    *time = (struct kernel_call_time){0};
+    const struct agent_mailbox *mailbox = pds_mailbox(kernel.called[cpu], cpu);
+    *time = (struct kernel_call_time){.began = mailbox->began, .ended = mailbox->ended};
 }
 
 /* ---- ends and beginnings ---- */
@@ -506,6 +577,8 @@ void kernel_end(uint32_t what) {
         return;
     }
     for (uint32_t cpu = 0; cpu < kernel.cpus; cpu++) {
+        if (kernel.runs[cpu] == what || kernel.flying[cpu].pd == what)
+            settle(cpu);
         if (kernel.runs[cpu] != what)
             continue;
         send_away(cpu); /* or it would fault in memory that the root task gave it */
@@ -564,7 +637,7 @@ void kernel_boot(void) {
 /* ---- CPUs ---- */
 
 void kernel_access(uint32_t cpu, uint32_t pd, bool fresh, struct kernel_access *access, uint32_t count) {
-    uint32_t on = cpu && !fresh && kernel.runs[cpu] == pd ? cpu : 0;
+    uint32_t on = cpu && !fresh && kernel.runs[cpu] == pd && !kernel.flying[cpu].in_flight ? cpu : 0;
     struct agent_mailbox *mailbox = pds_mailbox(pd, on);
     mailbox->at = 0;
     mailbox->count = count;
@@ -586,6 +659,7 @@ void kernel_switch(uint32_t cpu, uint32_t pd) {
         kernel.runs[0] = pd;
         return;
     }
+    settle(cpu);
     send_away(cpu);
     kernel.runs[cpu] = pd;
     if (pd != RESCIND_NONE)

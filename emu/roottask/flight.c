@@ -33,7 +33,7 @@ uint32_t flight_plan(uint32_t cpu, uint32_t pd, const uint64_t word[ABI_WORDS], 
         cpu = (cpu + 1) % cpus;
     while (number < FLIGHTS && state.flight[number].stage != FLIGHT_NONE)
         number++;
-    if (cpu == 0 || is_taken(cpu) || number == FLIGHTS)
+    if (cpu == 0 || is_taken(cpu) || number == FLIGHTS || !kernel_can_begin(pd, word))
         return RESCIND_NONE;
     struct flight *flight = &state.flight[number];
     flight->stage = FLIGHT_PLANNED;

@@ -37,6 +37,7 @@ struct kernel_description {
     bool silent;                /* see struct rescind_target */
     bool boots_once;            /* likewise */
     bool overlaps;              /* kernel_begin_call works */
+    bool unordered;             /* see struct rescind_target */
     /* The next call gets no memory at its n-th request. NULL: there is no way to ask for that. */
     void (*fail_allocation)(uint32_t n);
 };
@@ -62,6 +63,7 @@ void kernel_call(uint32_t cpu, uint32_t pd, uint64_t word[ABI_WORDS]);
 /* The same, but the answer is not awaited: made on a CPU other than the first, of which nothing else may be asked until
  * kernel_finish_call; what it runs goes on then. Comes back when, as far as can be told, the kernel has decided what
  * will come of the call and has gone on by about so many preemption points, or the call is over. */
+bool kernel_can_begin(uint32_t pd, const uint64_t word[ABI_WORDS]);
 void kernel_begin_call(uint32_t cpu, uint32_t pd, const uint64_t word[ABI_WORDS], uint32_t points);
 bool kernel_call_is_over(uint32_t cpu);
 void kernel_finish_call(uint32_t cpu, uint64_t word[ABI_WORDS]);

@@ -268,6 +268,7 @@ const struct rescind_target *target_make(void) {
     state.target.fail_allocation = what.fail_allocation ? target_fail_allocation : NULL;
     if (what.overlaps) {
         state.target.overlaps = true;
+        state.target.unordered = what.unordered;
         state.target.begin = target_begin;
         state.target.resume = target_resume;
         state.target.point = target_point;

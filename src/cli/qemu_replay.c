@@ -262,13 +262,19 @@ static uint32_t cpus_of(const struct qemu *qemu, const struct qemu_job *job) {
     return qemu->options->cpus ? qemu->options->cpus : seq_cpus(job->seq);
 }
 
+/* The check that failed: at which operation it shows depends on which calls meet. */
+static bool same_check(const char *a, const char *b) {
+    size_t length = strcspn(a, "/");
+    return length == strcspn(b, "/") && strncmp(a, b, length) == 0;
+}
+
 /* With several CPUs that run at once, a finding need not show each time. */
 static void repeat(struct qemu *qemu, struct qemu_job *job, uint32_t cpus, uint64_t seed) {
     for (job->runs = 0; job->runs < RUNS_OF_A_FINDING; job->runs++) {
         struct qemu_job again = {.seq = job->seq}, *jobs[] = {&again};
         boot_once(qemu, jobs, 1, cpus, seed);
         bool same =
-            again.outcome.verdict == HARNESS_FINDING && strcmp(again.outcome.signature, job->outcome.signature) == 0;
+            again.outcome.verdict == HARNESS_FINDING && same_check(again.outcome.signature, job->outcome.signature);
         job->shown += same;
     }
 }

@@ -335,6 +335,21 @@ static void fetch_sequence(struct session *session) {
     qemu_end(session->qemu, &status, how);
 }
 
+/* Where it comes from, at the end of the file. */
+static void note_origin(const struct session *session, const char *path, const struct qemu_job *job) {
+    const struct arguments *arguments = session->arguments;
+    FILE *file = fopen(path, "a");
+    if (!file)
+        return;
+    fprintf(file, "# sequence %" PRIu64 " of seed %" PRIu64 ", %u CPUs%s; replayed alone %s", session->number,
+            arguments->seed, arguments->qemu.cpus ? arguments->qemu.cpus : 1, arguments->apart ? ", apart" : "",
+            job->outcome.verdict == HARNESS_FINDING ? "it shows" : "it does not show");
+    if (job->runs)
+        fprintf(file, ", in %u of %u further runs", job->shown, job->runs);
+    fputc('\n', file);
+    fclose(file);
+}
+
 /* Whether, and how, it shows when it is replayed alone. */
 static void try_again(struct session *session, const char *path) {
     struct seq seq;
@@ -348,6 +363,7 @@ static void try_again(struct session *session, const char *path) {
         printf("replayed alone it does not show\n");
     if (job.runs)
         printf("showed in %u of %u further runs\n", job.shown, job.runs);
+    note_origin(session, path, &job);
     qemu_print_again(&session->arguments->qemu, session->arguments->seed, path);
     sequence_free(&seq);
 }

@@ -294,8 +294,9 @@ static enum harness_verdict leave_out(struct harness *harness, const char *why) 
 
 static bool is_lacking(struct harness *harness) {
     struct harness_step *step = &harness->step;
-    if (!harness->target->lacks)
-        return false;
+    step->lacks = lacks_order(harness);
+    if (step->lacks || !harness->target->lacks)
+        return step->lacks;
     if (oracle_decide(harness->oracle, &step->call).code == ABI_E_ARG && harness->target->silent)
         step->lacks = "bad-argument";
     else
@@ -309,7 +310,7 @@ bool root_holds_itself(const struct harness *harness) {
            own->rights == (ABI_OBJ_RIGHTS & ~ABI_DESTROY);
 }
 
-static void end_destroyed(struct harness *harness) {
+void end_destroyed(struct harness *harness) {
     uint32_t count = 0;
     const uint32_t *destroyed = harness->target->end ? oracle_destroyed(harness->oracle, &count) : NULL;
     for (uint32_t i = 0; i < count; i++) {

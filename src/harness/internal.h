@@ -147,6 +147,7 @@ struct suspended {
     uint32_t index;             /* in the sequence */
     bool in_progress;
     bool caller_died; /* its result is lost */
+    uint32_t from;    /* PD from which a revoke takes */
     bool may_lack;    /* of a target whose calls overlap: it may still be refused for lack of memory */
 };
 
@@ -302,6 +303,8 @@ void remember_result(struct harness *harness);
 /* After a call: registers that it must not change; how far it went without a preemption point. */
 void judge_registers(struct harness *harness);
 void judge_stretch(struct harness *harness);
+/* Ends what nobody names any more, for targets that do not by themselves. */
+void end_destroyed(struct harness *harness);
 /* After a commit: who came and went, what accounts hold; the whole comparison. */
 enum harness_verdict conclude(struct harness *harness);
 
@@ -321,6 +324,8 @@ void open_block(struct harness *harness, const struct seq_op *op);
 void catch_up(struct harness *harness);
 /* While something is in progress: judges the answer to a call, and makes harness->result that answer. */
 void judge_between(struct harness *harness);
+/* Of a target that does not order calls: why an operation cannot be judged beside those in progress, or NULL. */
+const char *lacks_order(const struct harness *harness);
 /* Whether a PD can call; one whose destruction has begun cannot. */
 bool can_call(struct harness *harness, uint32_t caller);
 

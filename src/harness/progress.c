@@ -68,8 +68,71 @@ void judge_between(struct harness *harness) {
                                                           harness->target->overlaps ? NULL : was_made, harness);
     if (fit == ORACLE_WRONG_CODE)
         note_number(harness, FLAW_CODE, call->caller, call->kind, expected, word[0]);
-    else if (fit == ORACLE_WRONG_VALUE)
+    else if (fit == ORACLE_WRONG_VALUE && !harness->target->silent)
         note_number(harness, FLAW_VALUE, call->caller, call->kind, result->value, word[1]);
+}
+
+/* ---- order ---- */
+
+enum { MADE_ORDER_END = 64 /* what is larger is no range */ };
+
+/* The PD in whose space a range lies. */
+static uint32_t place_of(const struct harness *harness, const struct oracle_call *call) {
+    if (call->place == ABI_PHYS)
+        return ORACLE_PHYS;
+    const struct oracle_mapping *named =
+        call->place == ABI_PLACE_CAP ? oracle_at(harness->oracle, call->caller, ABI_OBJ, call->pd_selector) : NULL;
+    return named ? (uint32_t)named->resource : call->caller;
+}
+
+/* What a call makes. */
+struct made {
+    uint32_t pd;
+    uint8_t kind;
+    uint64_t first, end; /* units */
+};
+
+/* False: it makes nothing. */
+static bool makes(const struct harness *harness, const struct oracle_call *call, struct made *made) {
+    const struct oracle_mapping *to = oracle_at(harness->oracle, call->caller, ABI_OBJ, call->pd_selector);
+    bool moves = call->operation == ABI_DELEGATE || call->operation == ABI_GRANT;
+    *made = (struct made){call->caller, ABI_OBJ, call->base, call->base + 1};
+    if (moves)
+        *made =
+            (struct made){.pd = call->to_cap && to ? (uint32_t)to->resource : call->caller,
+                          .kind = call->kind,
+                          .first = call->destination,
+                          .end = call->order < MADE_ORDER_END ? call->destination + (UINT64_C(1) << call->order) : 0};
+    if (made->pd & ORACLE_OBJECT || !oracle_alive(harness->oracle, made->pd))
+        return false;
+    return moves || call->operation == ABI_CREATE_PD || call->operation == ABI_CREATE_OBJECT;
+}
+
+/* Whether a revoke takes it if it comes later, and else not. */
+static bool may_take(const struct harness *harness, const struct suspended *revoke, const struct made *made,
+                     const struct oracle_call *call) {
+    bool moves = call->operation == ABI_DELEGATE || call->operation == ABI_GRANT;
+    return revoke->in_progress && revoke->step.call.kind == made->kind &&
+           (revoke->from == made->pd || (moves && revoke->from == place_of(harness, call)));
+}
+
+/* Whether something may be in the way, or not any more. */
+static bool is_room_uncertain(const struct harness *harness, const struct made *made) {
+    const struct oracle_mapping *there = oracle_next(harness->oracle, made->pd, made->kind, made->first);
+    while (there && there->unit < made->end && !oracle_uncertain(there))
+        there = oracle_next(harness->oracle, made->pd, made->kind, there->unit + 1);
+    return there && there->unit < made->end;
+}
+
+const char *lacks_order(const struct harness *harness) {
+    const struct oracle_call *call = &harness->step.call;
+    struct made made;
+    if (!harness->target->unordered || !oracle_is_between(harness->oracle) || !makes(harness, call, &made))
+        return NULL;
+    bool matters = is_room_uncertain(harness, &made);
+    for (uint32_t i = 0; i < harness->nesting.depth; i++)
+        matters |= may_take(harness, &harness->suspended[i], &made, call);
+    return matters ? "order" : NULL;
 }
 
 /* ---- suspending ---- */
@@ -122,6 +185,7 @@ enum harness_verdict suspend(struct harness *harness, uint32_t operation) {
         .number = oracle_begin(harness->oracle, &step->call),
         .index = harness->index,
         .in_progress = true,
+        .from = place_of(harness, &step->call),
         .may_lack = may_lack,
     };
     harness->outcome->suspended++;
@@ -167,6 +231,7 @@ static void end(struct harness *harness, struct suspended *suspended) {
         oracle_cancel(harness->oracle, suspended->number);
     else
         oracle_end(harness->oracle, suspended->number);
+    end_destroyed(harness);
     harness->committed = true;
     harness->result.created = ORACLE_NONE;
     harness->root_lost |= !root_holds_itself(harness);

@@ -63,7 +63,9 @@ def try_faults(rescind, programs, work):
         found = run(rescind, *stress, "-o", work / "found.rsq")
         check(f"{patch.stem} is found, and shows again", found.returncode == FINDING and
               f"FINDING {header['in-flight']}" in found.stdout and f"\nreplayed: {header['in-flight']}" in found.stdout, found.stdout)
-        check(f"{patch.stem}: what shows it has a schedule", "preempt=" in (work / "found.rsq").read_text())
+        stored = (work / "found.rsq").read_text()
+        check(f"{patch.stem}: what shows it has a schedule, and says where it comes from",
+              "preempt=" in stored and " of seed 1, 2 CPUs; replayed alone it shows" in stored, stored)
         apart = run(rescind, *stress, "--apart")
         check(f"{patch.stem} does not show when nothing overlaps", apart.returncode == AGREE, apart.stdout)
 

@@ -7,6 +7,7 @@ x86-64, as its build leaves it. Without one only what needs none is tried, and t
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -50,6 +51,13 @@ def try_image(rescind, image, work):
           corpus.stdout)
     sound = run(rescind, "stress", *on, "--empty", "--without-drop", "--ops=1500", "--seed=5")
     check("generated sequences agree", sound.returncode == AGREE and " operations in " in sound.stdout, sound.stdout)
+    flying = run(rescind, "stress", *on, "--empty", "--without-drop", "--smp=2", "--ops=1000", "--seed=5")
+    met = re.search(r"^in flight: \d+ .*: (\d+) met in time, (\d+) wholly inside", flying.stdout, re.MULTILINE)
+    check("hypercalls of two CPUs overlap, and agree", flying.returncode == AGREE and met and int(met[1]) and int(met[2]),
+          flying.stdout)
+    apart = run(rescind, "stress", *on, "--empty", "--without-drop", "--smp=2", "--ops=1000", "--seed=5", "--apart")
+    check("one after another they do not", apart.returncode == AGREE and ": 0 met in time, 0 wholly inside" in apart.stdout,
+          apart.stdout)
     control = run(rescind, "stress", *on, "--empty", "--without-drop", "--control", f"--ops={CONTROL_OPERATIONS}", "--seed=5",
                   "-o", work / "control.rsq")
     check(f"a model of exact revokes is found wrong within {CONTROL_OPERATIONS} operations", control.returncode == FINDING,

@@ -214,6 +214,8 @@ struct rescind_target {
      * over; the views of PDs do not tell who is dying. What `resume` brings may also be E_MEM: then nothing happened.
      */
     bool overlaps;
+    /* Not even whether such a call was decided before the calls after it. */
+    bool unordered;
     /* The name of the point at which an operation in progress stands, such as "revoke.unlinked". */
     const char *(*point)(uint32_t operation);
     uint32_t suspended_limit;
