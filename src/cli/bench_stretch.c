@@ -1,7 +1,10 @@
 /*
- * rescind bench stretch: the most steps of the kernel between two preemption points of a revoke, by how much it takes.
+ * rescind bench stretch: the most steps of the kernel between two preemption points of a revoke, by how much it takes;
+ * and likewise of stored sequences, with the steps of a revoke relative to what those who lose by it could have built.
  */
 #include "cli/bench.h"
+#include "cli/effort.h"
+#include "cli/files.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -69,12 +72,12 @@ static struct row measure(const char *made_of, uint64_t pages, unsigned order) {
     return row;
 }
 
-static void print(const struct row *row, bool json, bool first, bool last) {
+static void print(const struct row *row, bool json, bool first) {
     if (json) {
         printf("%s{\"made_of\": \"%s\", \"pages\": %" PRIu64 ", \"points\": %" PRIu64 ", \"steps\": %" PRIu64
-               ", \"longest\": %" PRIu64 ", \"limit\": %" PRIu64 "}%s\n",
-               first ? "[" : " ", row->made_of, row->pages, row->points, row->steps, row->longest,
-               target->stretch_limit, last ? "]" : ",");
+               ", \"longest\": %" PRIu64 ", \"limit\": %" PRIu64 "}",
+               first ? "[" : ",\n ", row->made_of, row->pages, row->points, row->steps, row->longest,
+               target->stretch_limit);
         return;
     }
     if (first)
@@ -83,13 +86,86 @@ static void print(const struct row *row, bool json, bool first, bool last) {
            row->points, row->steps, row->longest, target->stretch_limit);
 }
 
+/* ---- stored sequences ---- */
+
+static const struct effort_row *dearest(const struct effort *effort) {
+    const struct effort_row *best = NULL;
+    for (uint32_t i = 0; i < effort->count; i++)
+        if (!best || effort->row[i].value > best->value)
+            best = &effort->row[i];
+    return best;
+}
+
+/* The highest value of a sequence by a measure; 0 where there is none. False: the user was told of a finding. */
+static bool measure_sequence(const char *path, const struct seq *seq, struct effort *effort, struct effort_row *row) {
+    struct harness_outcome *outcome = allocate(sizeof *outcome);
+    effort_run(effort, seq, outcome);
+    const struct effort_row *best = dearest(effort);
+    bool good = outcome->verdict == HARNESS_AGREE;
+    *row = best ? *best : (struct effort_row){.value = 0};
+    if (!good)
+        complain("%s: %s", path,
+                 outcome->verdict == HARNESS_FINDING ? outcome->signature : "more than the model can hold");
+    free(outcome);
+    return good;
+}
+
+static void print_sequence(const char *path, const struct cli_target *chosen, const struct effort_row row[2],
+                           bool json) {
+    if (json)
+        printf(",\n {\"sequence\": \"%s\", \"longest\": %" PRIu64 ", \"limit\": %" PRIu64
+               ", \"stretch_of\": \"%s\", \"steps\": %" PRIu64 ", \"nodes\": %" PRIu64 ", \"steps_of\": \"%s\"}",
+               file_name(path), row[EFFORT_STRETCH].value, chosen->target->stretch_limit, row[EFFORT_STRETCH].shape,
+               row[EFFORT_REVOKE].steps, row[EFFORT_REVOKE].nodes, row[EFFORT_REVOKE].shape);
+    else
+        printf("%7" PRIu64 " %8" PRIu64 " %8" PRIu64 " %8" PRIu64 "  %s\n", row[EFFORT_STRETCH].value,
+               chosen->target->stretch_limit, row[EFFORT_REVOKE].steps, row[EFFORT_REVOKE].nodes, file_name(path));
+}
+
+static int run_sequences(const struct file_list *list, bool json) {
+    struct effort *effort[CLI_TARGETS][2] = {{NULL}};
+    int status = list->bad ? EXIT_BAD : EXIT_SUCCESS;
+    if (!json)
+        printf("\nlongest    limit    steps    nodes  sequence\n");
+    for (size_t i = 0; i < list->count; i++) {
+        struct effort_row row[2];
+        struct seq seq;
+        if (!sequence_load(&seq, list->path[i], NULL))
+            return EXIT_BAD;
+        const struct cli_target *chosen = cli_target_of(&seq);
+        bool good = true;
+        for (enum effort_measure measure = EFFORT_STRETCH; measure <= EFFORT_REVOKE && good; measure++) {
+            struct effort **by = &effort[chosen - cli_targets][measure];
+            *by = *by ? *by : effort_new(chosen, measure);
+            good = measure_sequence(list->path[i], &seq, *by, &row[measure]);
+        }
+        if (good)
+            print_sequence(list->path[i], chosen, row, json);
+        status = good ? status : EXIT_FINDING;
+        sequence_free(&seq);
+    }
+    return status;
+}
+
+struct arguments {
+    bool json;
+    char **path;
+    size_t count;
+};
+
 static error_t parse(int key, char *argument, struct argp_state *state) {
+    struct arguments *arguments = state->input;
     (void)argument;
-    (void)state;
-    if (key != 'j')
-        return ARGP_ERR_UNKNOWN;
-    *(bool *)state->input = true;
-    return 0;
+    switch (key) {
+    case 'j':
+        arguments->json = true;
+        return 0;
+    case ARGP_KEY_ARGS:
+        arguments->path = state->argv + state->next;
+        arguments->count = (size_t)(state->argc - state->next);
+        return 0;
+    }
+    return ARGP_ERR_UNKNOWN;
 }
 
 int bench_stretch(int argc, char **argv) {
@@ -97,9 +173,11 @@ int bench_stretch(int argc, char **argv) {
     static const struct argp parser = {
         .options = options,
         .parser = parse,
+        .args_doc = "[PATH...]",
         .doc =
             "The most steps between two preemption points of revoking 1, 512 and 262,144 pages, held as single pages "
-            "or as aligned ranges of 256.",
+            "or as aligned ranges of 256; then those of the sequences named, and the steps of the revoke that takes "
+            "the most for each node that those who lose by it could have paid for.",
     };
     static const struct {
         const char *made_of;
@@ -112,12 +190,18 @@ int bench_stretch(int argc, char **argv) {
         {"ranges", 512, 8},
         {"ranges", UINT64_C(1) << LARGEST_ORDER, 8},
     };
-    bool json = false;
+    struct arguments arguments = {0};
+    struct file_list list = {0};
     enum { CASES = sizeof cases / sizeof cases[0] };
-    argp_parse(&parser, argc, argv, 0, NULL, &json);
+    argp_parse(&parser, argc, argv, 0, NULL, &arguments);
     for (unsigned i = 0; i < CASES; i++) {
         struct row row = measure(cases[i].made_of, cases[i].pages, cases[i].order);
-        print(&row, json, i == 0, i == CASES - 1);
+        print(&row, arguments.json, i == 0);
     }
-    return EXIT_SUCCESS;
+    file_list_collect(&list, arguments.path, arguments.count);
+    int status = list.count > 0 || list.bad ? run_sequences(&list, arguments.json) : EXIT_SUCCESS;
+    file_list_free(&list);
+    if (arguments.json)
+        printf("]\n");
+    return status;
 }

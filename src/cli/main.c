@@ -25,6 +25,7 @@ static const struct subcommand {
     {"soak", command_soak},     {"stress", command_stress},
     {"trace", command_trace},   {"explore", command_explore},
     {"cause", command_cause},   {"explore-image", command_explore_image},
+    {"worst", command_worst},
 };
 
 static const char top_doc[] = "Checks the revocation of a capability microkernel against a model of it.\v"
@@ -39,6 +40,7 @@ static const char top_doc[] = "Checks the revocation of a capability microkernel
                               "  bench   measure the harness, or what ways of taking memory back cost\n"
                               "  laws    try laws that revocation obeys, on the kernel alone\n"
                               "  diff    compare two kernels with each other\n"
+                              "  worst   search for what costs the kernel most steps\n"
                               "  soak    run one system for a long time\n"
                               "  trace   print the state after each operation of a sequence\n"
                               "  stress  stress a booted kernel on a virtual machine\n"

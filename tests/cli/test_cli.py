@@ -6,6 +6,7 @@ usage: test_cli.py RESCIND [REPOSITORY [unittest arguments]]
 import json
 import os
 import random
+import re
 import resource
 import signal
 import subprocess
@@ -16,8 +17,9 @@ import unittest
 from pathlib import Path
 
 RESCIND = ""
+ROOT = Path(__file__).resolve().parents[2]
 
-COMMANDS = ("run", "gen", "show", "pack", "shrink", "cause", "bench", "laws", "diff", "soak", "explore")
+COMMANDS = ("run", "gen", "show", "pack", "shrink", "cause", "bench", "laws", "diff", "soak", "explore", "worst")
 AGREE, FINDING, BAD = 0, 1, 2
 
 STORY = """# rescind: 1
@@ -107,7 +109,9 @@ class Usage(CommandLine):
                           ("bench", "rom", "--pages=131072"), ("bench", "rom", "--pages=1,x"),
                           ("bench", "rom", "--pages=" + ",".join(17 * ["1"])), ("bench", "rom", "--leaves=2"),
                           ("bench", "nested", "--leaves=3"), ("bench", "nested", "--pages=8", "--leaves=16"),
-                          ("bench", "direct", "--seed=1"), ("bench", "destroy", "--json=yes")):
+                          ("bench", "direct", "--seed=1"), ("bench", "destroy", "--json=yes"),
+                          ("bench", "stretch", "--nonsense"), ("bench", "stretch", "nowhere.rsq"), ("worst", "surplus"),
+                          ("worst", "--measure=time"), ("worst", "--runs=0"), ("worst", "--cpus=5")):
             with self.subTest(arguments=arguments):
                 self.expect(BAD, *arguments)
 
@@ -489,6 +493,40 @@ class Explore(CommandLine):
         self.assertRegex(out, r"[1-9][0-9]* of 4000000000 random schedules run")
 
 
+class Worst(CommandLine):
+    def search(self, *options):
+        """{shape: (value, operations)}, and all that was printed."""
+        done = self.expect(AGREE, "worst", "--seed=1", *options)
+        rows = [line.split() for line in done.out.splitlines()[2:]]
+        return {row[4]: (int(row[0]), int(row[3])) for row in rows}, done.out
+
+    def test_same_seed_finds_the_same(self):
+        for measure in ("stretch", "revoke"):
+            first, again = (self.search(f"--measure={measure}", "--runs=300") for _ in range(2))
+            self.assertEqual(first, again)
+            self.assertIn("revoke.children.own", first[0])
+            self.assertIn("destroy_pd", first[0])
+
+    def test_more_runs_find_no_less(self):
+        few, many = (self.search("--ops=12", f"--runs={runs}")[0] for runs in (20, 1000))
+        for shape, (value, _) in few.items():
+            self.assertGreaterEqual(many[shape][0], value)
+        self.assertGreater(sum(value for value, _ in many.values()), sum(value for value, _ in few.values()))
+
+    def test_what_is_written_shows_it(self):
+        for measure in ("stretch", "revoke"):
+            found = self.search(f"--measure={measure}", "--ops=8", "--runs=200", "-o", self.dir / measure)[0]
+            files = sorted((self.dir / measure).iterdir())
+            self.assertEqual(len(files), len(found))
+            self.expect(AGREE, "run", "--compare=full", *files)
+            rows = json.loads(self.expect(AGREE, "bench", "stretch", "--json", *files).out)[5:]
+            self.assertEqual(len(rows), len(found))
+            for row in rows:
+                shape = row["sequence"].removeprefix(measure + "-").removesuffix(".rsq").replace("-", ".")
+                value = row["longest"] if measure == "stretch" else row["steps"] * 1000 // max(row["nodes"], 1)
+                self.assertGreaterEqual(value, found[shape][0], row)
+
+
 class Bench(CommandLine):
     def test_reports_what_it_measures(self):
         done = json.loads(self.expect(AGREE, "bench", "harness", "--json", "--seconds=1", "--seed=3").out)
@@ -604,9 +642,21 @@ class BenchRevocation(CommandLine):
         self.assertEqual(len(longest), 5)
         for row in rows:
             self.assertLessEqual(row["longest"], row["limit"])
-        # Taking a node out of the index takes a few steps more where that is 512 times as large.
-        for made_of in ("pages", "ranges"):
-            self.assertLessEqual(longest[made_of, 2**18], longest[made_of, 512] + 16)
+        # What grows is one way through the index: at most 28 nodes, whatever fits into kernel memory (test_preempt.c).
+        self.assertLessEqual(longest["pages", 2**18], longest["pages", 1] + 28)
+        self.assertLessEqual(longest["ranges", 2**18], 256 + longest["pages", 1] + 28)
+
+    def test_stretch_of_stored_sequences(self):
+        worst = ROOT / "corpus" / "worst"
+        rows = json.loads(self.expect(AGREE, "bench", "stretch", "--json", worst).out)[5:]
+        self.assertEqual({row["sequence"] for row in rows}, {path.name for path in worst.glob("*.rsq")})
+        for row in rows:
+            self.assertLessEqual(row["longest"], row["limit"])
+            if row["sequence"].startswith("stretch-"):
+                said = re.search(r"found: stretch (\d+)", (worst / row["sequence"]).read_text())
+                self.assertEqual(row["longest"], int(said[1]), row)
+            else:
+                self.assertGreater(row["steps"], 0)
 
     def test_table_and_json_have_the_same_figures(self):
         for bench in ("rom", "nested", "direct", "destroy"):
