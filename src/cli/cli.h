@@ -82,6 +82,5 @@ int command_trace(int argc, char **argv);
 int command_stress(int argc, char **argv);
 int command_explore(int argc, char **argv);
 int command_cause(int argc, char **argv);
-int command_explore_image(int argc, char **argv);
 
 #endif

@@ -87,7 +87,7 @@ def try_commands(rescind, programs, work):
 def try_preemption(rescind, programs):
     """Each store of a system call: the other CPU's waits, and what comes of both is what one of the orders comes to."""
     sequence = "tests/emu/two_calls.rsq"
-    sound = run(rescind, "explore-image", "--on=unicorn", "--call=1", sequence)
+    sound = run(rescind, "explore", "--on=unicorn", "--call=1", sequence)
     counts = re.search(r"^calls 1 and 2: (\d+) stores, (\d+) times done in between, (\d+) times blocked; the order matters$",
                        sound.stdout, re.MULTILINE)
     check("preempted at each store: " + sound.stdout.strip(), sound.returncode == AGREE and counts and
@@ -95,11 +95,13 @@ def try_preemption(rescind, programs):
     for patch in sorted(FAULTS.glob("*.patch")):
         header = header_of(patch)
         if "preempted" in header:
-            found = run(rescind, "explore-image", "--on=unicorn", f"--kernel={programs / patch.stem}.elf", header["preempted"])
+            found = run(rescind, "explore", "--on=unicorn", f"--kernel={programs / patch.stem}.elf", header["preempted"])
             check(f"{patch.stem}: {found.stdout.strip()}", found.returncode == FINDING, found.stdout)
 
 
 def try_refusals(rescind, programs, work):
+    schedules = run(rescind, "explore", "--on=unicorn", "--pct=2", "tests/emu/two_calls.rsq")
+    check("explore: schedules are not for Unicorn", schedules.returncode == BAD and "no schedules" in schedules.stdout, schedules.stdout)
     nothing = run(rescind, "run", "--on=unicorn", f"--kernel={work / 'nothing'}", SEVERAL_CPUS)
     check("a kernel that is not there", nothing.returncode == BAD and "cannot be read" in nothing.stdout, nothing.stdout)
     other = run(rescind, "run", "--on=unicorn", f"--kernel={programs / 'roottask.elf'}", SEVERAL_CPUS)
