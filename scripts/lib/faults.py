@@ -398,7 +398,7 @@ def try_under_unicorn(tree, paths):
 def search_under_unicorn(tree):
     """The first finding of the scenarios that need the machine's own tables and leaves, or else among generated sequences, with one
     CPU and then with several."""
-    found = try_under_unicorn(tree, sorted(Path("corpus/scenarios").glob("real-*.rsq")))
+    found = try_under_unicorn(tree, [*sorted(Path("corpus/scenarios").glob("real-*.rsq")), "tests/emu/largest_leaf.rsq"])
     if found:
         return found
     rescind = builds.directory("release") / "rescind"

@@ -18,12 +18,9 @@ static const struct subcommand {
     const char *name;
     int (*run)(int argc, char **argv);
 } subcommands[] = {
-    {"run", command_run},       {"gen", command_gen},
-    {"show", command_show},     {"pack", command_pack},
-    {"shrink", command_shrink}, {"bench", command_bench},
-    {"laws", command_laws},     {"diff", command_diff},
-    {"soak", command_soak},     {"stress", command_stress},
-    {"trace", command_trace},   {"explore", command_explore},
+    {"run", command_run},       {"gen", command_gen},       {"show", command_show},   {"pack", command_pack},
+    {"shrink", command_shrink}, {"bench", command_bench},   {"laws", command_laws},   {"diff", command_diff},
+    {"soak", command_soak},     {"stress", command_stress}, {"trace", command_trace}, {"explore", command_explore},
     {"cause", command_cause},
 };
 
