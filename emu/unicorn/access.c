@@ -25,6 +25,14 @@ void access_forget(struct access_tags *tags, struct memory *memory) {
     memset(tags->executed, 0, sizeof tags->executed);
 }
 
+/* What is translated is found by both addresses, and a frame's program is always the same: what the watcher executed
+ * once it need not translate again. */
+static void note_code(const struct machine *machine, struct engine *engine, const struct rescind_probe *probe) {
+    enum { TOLD_APART = 1 << ENGINE_CODES_LOG2 / 2 };
+    bool again = engine == &machine->watcher && probe->unit < TOLD_APART && probe->resource < TOLD_APART;
+    engine_note_code(engine, again ? probe->unit * TOLD_APART + probe->resource : ENGINE_NEW_CODE);
+}
+
 static void tag(struct access_tags *tags, struct memory *memory, uint64_t frame) {
     uint64_t bit = UINT64_C(1) << frame % BITS;
     if (tags->tagged[frame / BITS] & bit)
@@ -164,15 +172,20 @@ void access_memory(struct machine *machine, struct access_tags *tags, struct eng
     if (known)
         tag(tags, &machine->memory, probe->resource);
     attempt.program = place_of_program(machine, tags, engine, probe);
+    if (known && left & ABI_X)
+        note_code(machine, engine, probe);
     while (left && !machine->stop.stopped) {
         engine->steps = known ? PROGRAM_STEPS : 0;
-        engine->strange += left & ABI_X ? 1 : 0;
         set_registers(engine, tags, probe->unit << PAGE_LOG2, attempt.scratch, attempt.program);
         left = try_some(machine, engine, probe->unit, left, &attempt);
     }
     probe->reached = attempt.reached;
-    if (attempt.reached)
-        probe->resource = frame_of(machine, tags, &attempt);
+    if (!attempt.reached)
+        return;
+    uint64_t expected = probe->resource;
+    probe->resource = frame_of(machine, tags, &attempt);
+    if (probe->resource != expected) /* what was executed there need not be what will be there */
+        engine_forget_code(engine);
 }
 
 void access_port(const struct machine *machine, const struct engine *engine, struct rescind_probe *probe) {

@@ -1,10 +1,12 @@
 /* See engine.h. */
 #include "unicorn/engine.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* A CPU that has no-execute, SMEP, SMAP and leaves of 1 GiB; Unicorn emulates no more of it than it can. */
-enum { MODEL = UC_CPU_X86_SKYLAKE_SERVER, CODE_BYTES = 64 << 20, STRANGE_MAX = 1 << 15 };
+enum { MODEL = UC_CPU_X86_SKYLAKE_SERVER, CODE_BYTES = 64 << 20, PIECES_MAX = 1 << 15, BITS = 64 };
+#define CODES_BYTES ((size_t)(1 << ENGINE_CODES_LOG2) / 8)
 #define APIC_PHYSICAL UINT64_C(0xfee00000)
 
 static void end(struct engine *engine, enum engine_end how) {
@@ -107,6 +109,9 @@ static bool allocate_states(struct engine *engine) {
     for (size_t i = 0; i < sizeof states / sizeof states[0] && engine->why == UC_ERR_OK; i++)
         engine->why = uc_context_alloc(engine->uc, states[i]);
     engine->state_bytes = uc_context_size(engine->uc);
+    engine->noted = calloc(1, CODES_BYTES);
+    if (!engine->noted)
+        engine->why = UC_ERR_NOMEM;
     return engine->why == UC_ERR_OK;
 }
 
@@ -133,6 +138,7 @@ void engine_close(struct engine *engine) {
     }
     if (engine->uc)
         uc_close(engine->uc);
+    free(engine->noted);
     *engine = (struct engine){0};
 }
 
@@ -185,10 +191,25 @@ static void read_error(struct engine *engine) {
     memcpy(&engine->error, (const uint8_t *)engine->scratch + engine->error_at, sizeof engine->error);
 }
 
+void engine_note_code(struct engine *engine, uint64_t number) {
+    if (number >> ENGINE_CODES_LOG2) {
+        engine->pieces++;
+        return;
+    }
+    uint64_t *word = &engine->noted[number / BITS], bit = UINT64_C(1) << number % BITS;
+    engine->pieces += *word & bit ? 0 : 1;
+    *word |= bit;
+}
+
+void engine_forget_code(struct engine *engine) {
+    engine->pieces = PIECES_MAX;
+}
+
 enum engine_end engine_run(struct engine *engine, uint64_t address) {
-    if (engine->strange > STRANGE_MAX) {
+    if (engine->pieces >= PIECES_MAX) {
         uc_ctl_flush_tb(engine->uc);
-        engine->strange = 0;
+        memset(engine->noted, 0, CODES_BYTES);
+        engine->pieces = 0;
     }
     engine->end = ENGINE_HALTED; /* unless something says otherwise */
     engine->why = uc_emu_start(engine->uc, address, 0, 0, 0);

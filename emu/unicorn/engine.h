@@ -39,7 +39,8 @@ struct engine {
     enum engine_end end;
     bool passing;     /* see engine_pass_at */
     uint32_t steps;   /* see engine_count_below */
-    uint32_t strange; /* pieces of code that were executed and may never be again: see engine_run */
+    uint32_t pieces;  /* see engine_note_code */
+    uint64_t *noted;  /* bit by number */
     uint8_t *counter; /* see engine_count_blocks */
     uint32_t counters, block;
     uint64_t at;      /* place of rest */
@@ -73,8 +74,16 @@ void engine_count_below(struct engine *engine, uint64_t address);
  */
 void engine_count_blocks(struct engine *engine, uint64_t address, uint8_t *counter, uint32_t count);
 
-/* Goes on from `address` until something of enum engine_end happens. Translated code is thrown away when `strange` says
- * that there may be much of it: Unicorn can crash when it has to do so itself. */
+/* Unicorn can crash when it has to throw away translated code because there is too much of it. So engine_run does, in
+ * time, if it is told of each piece of code that is executed and is not always there. A piece with the number of one
+ * before must be that piece, at the same addresses; ENGINE_NEW_CODE: it has none. */
+enum { ENGINE_CODES_LOG2 = 24 };
+#define ENGINE_NEW_CODE UINT64_MAX
+void engine_note_code(struct engine *engine, uint64_t number);
+/* All of it is to be thrown away: what is at those addresses may no longer be what was. */
+void engine_forget_code(struct engine *engine);
+
+/* Goes on from `address` until something of enum engine_end happens. */
 enum engine_end engine_run(struct engine *engine, uint64_t address);
 
 uint64_t engine_get(const struct engine *engine, int reg);

@@ -71,11 +71,23 @@ static bool is_in(uint32_t cpu, uint32_t pd) {
     return it->agent ? it->runs == pd : cpu == 0 && pd == 0;
 }
 
+/* An agent makes a control call that is root's alone (and changes nothing). */
+static void try_privilege(uint32_t cpu) {
+    uint64_t registers[MACHINE_REGISTERS] = {CONTROL_FAIL_ALLOCATION};
+    bool back = false;
+    machine_call(unicorn.machine, cpu, registers, &back);
+    if (back && registers[0] != CONTROL_E_DENIED)
+        machine_complain(unicorn.machine, "a control call of an agent is not denied", "fail_allocation");
+    check();
+}
+
 /* Makes it so. False: the PD is gone. */
 static bool go_to(uint32_t cpu, uint32_t pd) {
-    bool root_thread = cpu == 0 && pd == 0;
+    bool root_thread = cpu == 0 && pd == 0, first = pd < PDS && !unicorn.root_table[pd];
     bool there = is_in(cpu, pd) || machine_switch(unicorn.machine, cpu, root_thread ? RESCIND_NONE : pd);
     check();
+    if (there && first && unicorn.machine->cpu[cpu].agent)
+        try_privilege(cpu);
     if (there && pd < PDS)
         unicorn.root_table[pd] = engine_get(&unicorn.machine->cpu[cpu].engine, UC_X86_REG_CR3);
     return there;

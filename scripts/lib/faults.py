@@ -6,8 +6,8 @@ signature it names, at the same operation whether the log or everything is compa
 that no operation can be left out and no argument be simpler.
 With --replay --compare=probe they are judged by accesses and lookups alone, as a kernel is that tells nothing of its
 inside, with --replay --on=qemu on the booted kernel, which is stressed where the sequence does not show, and with --replay
---on=unicorn on its image under Unicorn, where generated sequences are run then; which of them still do is printed, and that
-the real kernel agrees is checked.
+--on=unicorn on its image under Unicorn, where scenarios and generated sequences are run then; which of them still do is printed,
+and that the real kernel agrees is checked.
 
 Exit status: 0 all killed (--control: all silent), 1 not so, 2 usage error or a failed build.
 """
@@ -401,23 +401,33 @@ def judge_under_unicorn(tree, sequence):
                              options=["--on=unicorn", machine_kernel(tree)])[0]
 
 
-def generate_under_unicorn(tree):
-    """The first finding among generated sequences, with one CPU and then with several."""
-    kernel, rescind = machine_kernel(tree), builds.directory("release") / "rescind"
+def try_under_unicorn(tree, paths):
+    """The first finding."""
+    done = subprocess.run([builds.directory("release") / "rescind", "run", "--on=unicorn", machine_kernel(tree), "--timeout=60",
+                           *paths], stdout=subprocess.PIPE, text=True, errors="replace")
+    found = re.search(r"^FINDING \S+ (.*)$", done.stdout, re.MULTILINE)
+    return found[1] if found else None
+
+
+def search_under_unicorn(tree):
+    """The first finding of the scenarios that need the machine's own tables and leaves, or else among generated sequences, with one
+    CPU and then with several."""
+    found = try_under_unicorn(tree, [*sorted(Path("corpus/scenarios").glob("real-*.rsq")), "tests/emu/largest_leaf.rsq"])
+    if found:
+        return found
+    rescind = builds.directory("release") / "rescind"
     for cpus, geometry in ((1, "small"), (2, "small"), (1, "real")):
         with tempfile.TemporaryDirectory() as work:
             subprocess.run([rescind, "gen", "--seed=1", f"--count={GENERATED}", "--ops=40", f"--cpus={cpus}",
                             f"--geometry={geometry}", "-o", work], check=True, stdout=subprocess.DEVNULL)
-            done = subprocess.run([rescind, "run", "--on=unicorn", kernel, "--timeout=60", work],
-                                  stdout=subprocess.PIPE, text=True, errors="replace")
-        found = re.search(r"^FINDING \S+ (.*)$", done.stdout, re.MULTILINE)
+            found = try_under_unicorn(tree, [work])
         if found:
-            return found[1]
+            return found
     return None
 
 
 # How the stored sequences are judged elsewhere, and what is tried where they show nothing.
-ELSEWHERE = {"qemu": (judge_on_machine, stress_on_machine), "unicorn": (judge_under_unicorn, generate_under_unicorn),
+ELSEWHERE = {"qemu": (judge_on_machine, stress_on_machine), "unicorn": (judge_under_unicorn, search_under_unicorn),
              None: (judge_by_probes, None)}
 
 

@@ -12,20 +12,23 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { OPTION_SEED = 256, OPTION_CPUS, OPTION_OPS };
-enum { OPERATIONS = 32, SEQUENCES = 512, ROUNDS = 7, WAYS = 3 };
+enum { OPTION_SEED = 256, OPTION_CPUS, OPTION_OPS, OPTION_ROUNDS };
+enum { OPERATIONS = 32, SEQUENCES = 512, ROUNDS = 7, WAYS = 3, PARTS = 10 };
 
 struct arguments {
     struct unicorn_options unicorn;
     uint64_t seed, ops;
+    uint32_t rounds;
     uint8_t cpus;
 };
 
 static const struct argp_option options[] = {
     {"seed", OPTION_SEED, "N", 0, "Of the sequences, which are 512 (default: 1)", 0},
     {"cpus", OPTION_CPUS, "N", 0, "CPUs of the sequences (default: 1)", 0},
-    {"ops", OPTION_OPS, "N", 0, "Then check at least so many operations under Unicorn, and say what memory that took",
-     0},
+    {"ops", OPTION_OPS, "N", 0,
+     "Then check at least so many operations under Unicorn, and say after each tenth what memory that takes", 0},
+    {"rounds", OPTION_ROUNDS, "N", 0,
+     "Check the sequences once, and N times for the rates (default and most: 7; 0: to count instructions)", 0},
     {0},
 };
 
@@ -43,6 +46,9 @@ static error_t parse(int key, char *argument, struct argp_state *state) {
         return 0;
     case OPTION_OPS:
         arguments->ops = option_number(argument, "ops", 0, INT64_MAX, state);
+        return 0;
+    case OPTION_ROUNDS:
+        arguments->rounds = (uint32_t)option_number(argument, "rounds", 0, ROUNDS, state);
         return 0;
     case ARGP_KEY_ARG:
         argp_error(state, "unexpected argument '%s'", argument);
@@ -115,10 +121,61 @@ static bool measure(struct way *way, const struct seq *seq, const struct argumen
     return true;
 }
 
-static void print(struct way *way) {
-    double nanoseconds = bench_median(way->nanoseconds, ROUNDS);
+static void print(struct way *way, uint32_t rounds) {
+    double nanoseconds = bench_median(way->nanoseconds, rounds);
     printf("%-22s %10.0f operations/s %8.0f sequences/s %8.2f us/operation %6.1f probes/operation\n", way->name,
            1e9 / nanoseconds, 1e9 / nanoseconds / OPERATIONS, nanoseconds / 1e3, way->probes);
+}
+
+/* ---- what no operation can do without ---- */
+
+enum { FLOOR_TIMES = 20000, FLOOR_BOOTS = 500 };
+
+struct floor {
+    const struct rescind_target *target;
+    struct host_enter host;
+    double boot, call, access; /* nanoseconds */
+};
+
+static double nanoseconds_since(double start, uint32_t times) {
+    return (now_nanoseconds() - start) / times;
+}
+
+/* A system call that the kernel refuses at once; one instruction that the PD in user mode executes. */
+static void measure_floor(void *argument) {
+    struct floor *floor = argument;
+    const struct rescind_target *target = floor->target;
+    double start = now_nanoseconds();
+    for (uint32_t i = 0; i < FLOOR_BOOTS; i++)
+        target->boot(&floor->host.hooks, 1, 0);
+    floor->boot = nanoseconds_since(start, FLOOR_BOOTS);
+    start = now_nanoseconds();
+    for (uint32_t i = 0; i < FLOOR_TIMES; i++) {
+        uint64_t word[ABI_WORDS] = {UINT8_MAX};
+        target->call(0, target->root_pd, word);
+    }
+    floor->call = nanoseconds_since(start, FLOOR_TIMES);
+    start = now_nanoseconds();
+    for (uint32_t i = 0; i < FLOOR_TIMES; i++) {
+        struct rescind_probe probe = {.resource = 0, .kind = ABI_MEM, .rights = ABI_R};
+        target->probe(0, target->root_pd, false, &probe, 1);
+    }
+    floor->access = nanoseconds_since(start, FLOOR_TIMES);
+}
+
+static bool print_floor(const struct rescind_target *target) {
+    static struct floor floor;
+    enum rescind_stop why;
+    const char *text, *function;
+    floor.target = target;
+    host_enter_init(&floor.host);
+    if (!host_enter(&floor.host, measure_floor, &floor, &why, &text, &function)) {
+        complain("the kernel stopped: %s: %s", function, text);
+        return false;
+    }
+    printf("unicorn alone: system call that is refused %.2f us, load %.2f us, back to boot %.2f us\n", floor.call / 1e3,
+           floor.access / 1e3, floor.boot / 1e3);
+    return true;
 }
 
 /* ---- memory ---- */
@@ -133,10 +190,10 @@ static double resident_mib(void) {
     return (double)resident * (double)sysconf(_SC_PAGESIZE) / (1 << 20);
 }
 
-/* The first tenth is left to fill what is filled once, such as the buffers for translated code. */
+/* What is filled once, such as the buffers for translated code, is full after some hundred thousand operations. */
 static bool watch_memory(struct way *way, struct seq *seq, struct arguments *arguments) {
-    uint64_t done = 0;
-    double first = 0, now;
+    uint64_t done = 0, parts = 0;
+    printf("resident before: %.1f MiB\n", resident_mib());
     while (done < arguments->ops) {
         for (uint32_t i = 0; i < SEQUENCES; i++)
             free(seq[i].op);
@@ -145,19 +202,21 @@ static bool watch_memory(struct way *way, struct seq *seq, struct arguments *arg
         if (!check_all(way, seq, arguments))
             return false;
         done += (uint64_t)SEQUENCES * OPERATIONS;
-        now = resident_mib();
-        first = first == 0 && done >= arguments->ops / 10 ? now : first;
+        if (done * PARTS / arguments->ops == parts)
+            continue;
+        parts = done * PARTS / arguments->ops;
+        printf("resident after %llu operations: %.1f MiB\n", (unsigned long long)done, resident_mib());
+        fflush(stdout);
     }
-    printf("memory after %llu operations: %.1f MiB, after the first tenth of them: %.1f MiB\n",
-           (unsigned long long)done, resident_mib(), first);
     return true;
 }
 
 int bench_unicorn(int argc, char **argv) {
-    struct arguments arguments = {.seed = 1, .cpus = 1};
+    struct arguments arguments = {.seed = 1, .rounds = ROUNDS, .cpus = 1};
     argp_parse(&parser, argc, argv, 0, NULL, &arguments);
+    const struct cli_target *unicorn = unicorn_cli_target(&arguments.unicorn);
     struct way ways[WAYS] = {
-        {.name = "unicorn", .harness = cli_harness(unicorn_cli_target(&arguments.unicorn)), .compare = HARNESS_PROBE},
+        {.name = "unicorn", .harness = cli_harness(unicorn), .compare = HARNESS_PROBE},
         {.name = "host, by probes", .harness = cli_harness(&cli_targets[0]), .compare = HARNESS_PROBE},
         {.name = "host, by its log", .harness = cli_harness(&cli_targets[0]), .compare = HARNESS_LOG},
     };
@@ -166,12 +225,13 @@ int bench_unicorn(int argc, char **argv) {
     bool good = true;
     for (uint32_t i = 0; i < WAYS && good; i++)
         good = check_all(&ways[i], seq, &arguments);
-    for (uint32_t round = 0; round < ROUNDS && good; round++) {
+    for (uint32_t round = 0; round < arguments.rounds && good; round++) {
         for (uint32_t i = 0; i < WAYS && good; i++)
             good = measure(&ways[i], seq, &arguments, round);
     }
-    for (uint32_t i = 0; i < WAYS && good; i++)
-        print(&ways[i]);
+    for (uint32_t i = 0; i < WAYS && good && arguments.rounds; i++)
+        print(&ways[i], arguments.rounds);
+    good = good && (!arguments.rounds || print_floor(unicorn->target));
     good = good && (!arguments.ops || watch_memory(&ways[0], seq, &arguments));
     return good ? EXIT_AGREE : EXIT_FINDING;
 }

@@ -82,7 +82,6 @@ int command_trace(int argc, char **argv);
 int command_stress(int argc, char **argv);
 int command_explore(int argc, char **argv);
 int command_cause(int argc, char **argv);
-int command_explore_image(int argc, char **argv);
 int command_worst(int argc, char **argv);
 
 #endif

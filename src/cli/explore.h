@@ -6,6 +6,7 @@
 #define RESCIND_CLI_EXPLORE_H
 
 #include "cli/cli.h"
+#include "cli/unicorn.h"
 
 struct explore_options {
     enum harness_compare compare;
@@ -22,5 +23,15 @@ struct explore_options {
 /* Says what came of it, and returns the exit status. The sequence has operations but no schedules; afterwards it is the
  * one that shows the finding, if there is one. */
 int explore(const struct explore_options *options, const struct cli_target *target, struct seq *seq);
+
+enum { EXPLORE_CALLS_MAX = 64 };
+
+struct explore_image_options {
+    struct unicorn_options unicorn;
+    uint32_t first, last; /* system calls to be preempted, of the first EXPLORE_CALLS_MAX */
+};
+
+/* The same for the kernel's machine code: instead of schedules, each system call is preempted at each of its stores. */
+int explore_image(const struct explore_image_options *options, const struct seq *seq);
 
 #endif

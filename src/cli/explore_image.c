@@ -1,11 +1,11 @@
 /*
- * rescind explore-image: preempts each system call of a short sequence at each of its stores, in the kernel's machine
- * code, by the next one on another CPU.
+ * rescind explore --on=unicorn: preempts each system call of a short sequence at each of its stores, in the kernel's
+ * machine code, by the next one on another CPU.
  *
  * Two calls at once must come to what they come to one after the other, in one of the two orders: results, accounts,
  * and everything that page tables say. No model is needed for that.
  */
-#include "cli/files.h"
+#include "cli/explore.h"
 #include "cli/unicorn.h"
 #include "harness/host.h"
 #include "harness/walk.h"
@@ -15,55 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CALLS_MAX = 64, PDS_COMPARED = 64, CPUS = 2 };
-
-struct arguments {
-    struct unicorn_options unicorn;
-    const char *path;
-    uint32_t first, last; /* calls to be preempted */
-};
-
-enum { OPTION_CALL = 256 };
-
-static const struct argp_option options[] = {
-    {"call", OPTION_CALL, "N", 0, "Preempt only the N-th system call, from 0 (default: each)", 0},
-    {0},
-};
-
-static error_t parse(int key, char *argument, struct argp_state *state) {
-    struct arguments *arguments = state->input;
-    switch (key) {
-    case ARGP_KEY_INIT:
-        state->child_inputs[0] = &arguments->unicorn;
-        return 0;
-    case OPTION_CALL:
-        arguments->first = arguments->last = (uint32_t)option_number(argument, "call", 0, CALLS_MAX, state);
-        return 0;
-    case ARGP_KEY_ARG:
-        if (arguments->path)
-            argp_error(state, "unexpected argument '%s'", argument);
-        arguments->path = argument;
-        return 0;
-    case ARGP_KEY_END:
-        if (!arguments->path || !arguments->unicorn.on)
-            argp_error(state, "wanted: --on=unicorn FILE");
-        return 0;
-    }
-    return ARGP_ERR_UNKNOWN;
-}
-
-static const struct argp_child children[] = {{&unicorn_options_parser, 0, NULL, 0}, {0}};
-
-static const struct argp parser = {
-    options,
-    parse,
-    "FILE",
-    "Preempts each system call of a sequence before each of its stores, by the next one on another "
-    "CPU.\v"
-    "Exit status: 0 all come to what one of the orders comes to, 1 a finding, 2 bad input or usage.",
-    children,
-    NULL,
-    NULL};
+enum { CALLS_MAX = EXPLORE_CALLS_MAX, PDS_COMPARED = 64, CPUS = 2 };
 
 struct call {
     uint32_t pd;
@@ -250,21 +202,15 @@ static bool explore_pair(struct explorer *explorer) {
     return true;
 }
 
-int command_explore_image(int argc, char **argv) {
-    struct arguments arguments = {.last = CALLS_MAX};
-    argp_parse(&parser, argc, argv, 0, NULL, &arguments);
-    struct seq seq;
-    if (!sequence_load(&seq, arguments.path, NULL))
-        return EXIT_BAD;
-    const struct cli_target *target = unicorn_cli_target(&arguments.unicorn);
+int explore_image(const struct explore_image_options *options, const struct seq *seq) {
+    const struct cli_target *target = unicorn_cli_target(&options->unicorn);
     struct explorer *explorer = allocate(sizeof *explorer);
     *explorer = (struct explorer){.target = target->target};
     host_enter_init(&explorer->host);
-    bool good = record(explorer, target, &seq);
-    for (explorer->at = arguments.first; good && explorer->at + 1 < explorer->calls && explorer->at <= arguments.last;
+    bool good = record(explorer, target, seq);
+    for (explorer->at = options->first; good && explorer->at + 1 < explorer->calls && explorer->at <= options->last;
          explorer->at++)
         good = explore_pair(explorer);
-    sequence_free(&seq);
     free(explorer);
     return good ? EXIT_AGREE : EXIT_FINDING;
 }

@@ -18,14 +18,10 @@ static const struct subcommand {
     const char *name;
     int (*run)(int argc, char **argv);
 } subcommands[] = {
-    {"run", command_run},       {"gen", command_gen},
-    {"show", command_show},     {"pack", command_pack},
-    {"shrink", command_shrink}, {"bench", command_bench},
-    {"laws", command_laws},     {"diff", command_diff},
-    {"soak", command_soak},     {"stress", command_stress},
-    {"trace", command_trace},   {"explore", command_explore},
-    {"cause", command_cause},   {"explore-image", command_explore_image},
-    {"worst", command_worst},
+    {"run", command_run},       {"gen", command_gen},       {"show", command_show},   {"pack", command_pack},
+    {"shrink", command_shrink}, {"bench", command_bench},   {"laws", command_laws},   {"diff", command_diff},
+    {"soak", command_soak},     {"stress", command_stress}, {"trace", command_trace}, {"explore", command_explore},
+    {"cause", command_cause},   {"worst", command_worst},
 };
 
 static const char top_doc[] = "Checks the revocation of a capability microkernel against a model of it.\v"
@@ -35,7 +31,7 @@ static const char top_doc[] = "Checks the revocation of a capability microkernel
                               "  show    print a sequence as text\n"
                               "  pack    write a sequence in its packed form\n"
                               "  shrink  reduce a failing sequence, keeping its signature\n"
-                              "  explore run a sequence with many schedules\n"
+                              "  explore run a sequence with many schedules, or preempt the kernel's machine code\n"
                               "  cause   sort failing sequences by what makes them fail\n"
                               "  bench   measure the harness, or what ways of taking memory back cost\n"
                               "  laws    try laws that revocation obeys, on the kernel alone\n"
@@ -44,7 +40,6 @@ static const char top_doc[] = "Checks the revocation of a capability microkernel
                               "  soak    run one system for a long time\n"
                               "  trace   print the state after each operation of a sequence\n"
                               "  stress  stress a booted kernel on a virtual machine\n"
-                              "  explore-image  preempt the kernel's machine code at each of its stores\n"
                               "\n"
                               "Exit status: 0 all agree, 1 a finding, 2 bad input or usage.";
 
