@@ -15,11 +15,11 @@ FAULTS = Path(__file__).resolve().parents[2] / "faults" / "threads"
 # Threads, seed and rounds. Two threads are apart from each other with an even seed.
 SILENT = [(2, 1, 20), (2, 2, 20), (3, 3, 15), (4, 4, 15)]
 TRIES = [(threads, seed) for seed in range(1, 6) for threads in (4, 2)]
-FAULT_ROUNDS = 40
+FAULT_ROUNDS = 20
 
 
 def run(program, threads, seed, rounds):
-    done = subprocess.run([program, f"--threads={threads}", f"--seed={seed}", f"--rounds={rounds}", "--seconds=60"],
+    done = subprocess.run([program, f"--threads={threads}", f"--seed={seed}", f"--rounds={rounds}", "--seconds=120"],
                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                           errors="replace")
     found = re.search(r"^FINDING (.*)$", done.stdout, re.MULTILINE)
