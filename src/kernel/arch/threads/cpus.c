@@ -40,17 +40,23 @@ void arch_interrupt(uint32_t cpu) {
     wait_hooks.wake(cpu);
 }
 
-void arch_take_pending(void) {
+static void take_pending(void) {
     if (__atomic_exchange_n(&self->pending, 0, __ATOMIC_RELAXED)) {
         smp_serve();
     }
+}
+
+/* Threads may be more than processors: at a preemption point others get as far as to wait for the lock. */
+void arch_take_pending(void) {
+    wait_hooks.yield();
+    take_pending();
 }
 
 void arch_take_interrupt(void) {
     while (!__atomic_load_n(&self->pending, __ATOMIC_RELAXED)) {
         wait_hooks.wait(self->index);
     }
-    arch_take_pending();
+    take_pending();
 }
 
 /* ---- entering ---- */
@@ -68,7 +74,7 @@ static bool enter(void) {
 static void leave(void) {
     smp_unlock();
     smp_leave();
-    arch_take_pending();
+    take_pending();
 }
 
 static bool call(uint64_t word[ABI_WORDS]) {
@@ -179,7 +185,7 @@ static uint32_t runs(void) {
 
 static void interruptible(void) {
     self->elsewhere = false;
-    arch_take_pending();
+    take_pending();
 }
 
 static uint64_t shootdowns(void) {
