@@ -4,10 +4,13 @@ Each chosen fault is searched for from an empty corpus, on one core, until the f
 With --replay nothing is searched for: the sequence stored beside each fault must fail on the faulty kernel with the
 signature it names, at the same operation whether the log or everything is compared, agree on the real one, and be such
 that no operation can be left out and no argument be simpler.
+With --replay --on=qemu --booted those beside are run that were found, and shrunk, on the booted kernel (faults/booted): each
+must show there as it says, and the real kernel agree.
 With --replay --compare=probe they are judged by accesses and lookups alone, as a kernel is that tells nothing of its
-inside, with --replay --on=qemu on the booted kernel, which is stressed where the sequence does not show, and with --replay
---on=unicorn on its image under Unicorn, where scenarios and generated sequences are run then; which of them still do is printed,
-and that the real kernel agrees is checked.
+inside; with --replay --on=qemu on the booted kernel, where the sequence of faults/booted is tried if that does not show, and the
+kernel stressed if there is none (--store: what that finds is shrunk on the machine and kept there); and with --replay
+--on=unicorn on its image under Unicorn, where scenarios and generated sequences are run then. Which of them still do is
+printed, and that the real kernel agrees is checked.
 
 Exit status: 0 all killed (--control: all silent), 1 not so, 2 usage error or a failed build.
 """
@@ -31,12 +34,15 @@ import builds
 import engine
 
 FAULTS = builds.ROOT / "faults"
+BOOTED = FAULTS / "booted"  # sequences for faults that those beside the patches do not show on a machine
 KERNEL = Path("src/kernel")
 SHRINK_SECONDS = 120
 SINGLE_CHANGES = 500  # candidates: more than there are single changes of a stored sequence, which are tried first
 KILLS = builds.ROOT / "work" / "faults" / "kills.jsonl"
 GENERATED = 400  # sequences, for each number of CPUs
-STRESS = ((1, 12000), (2, 6000))  # CPUs and operations
+# CPUs, operations, and operations of a sequence: short ones first, which take less time to shrink.
+STRESS = ((1, 12000, 48), (2, 6000, 48), (1, 12000, 256), (2, 6000, 256))
+BOOTED_SECONDS = 40  # for shrinking on the machine, where each candidate takes a boot
 
 
 def parse_arguments():
@@ -56,14 +62,17 @@ def parse_arguments():
     parser.add_argument("--compare", choices=["probe"], help="with --replay: judge by accesses and lookups alone")
     parser.add_argument("--on", choices=["qemu", "unicorn"],
                         help="with --replay: on the booted kernel, by accesses and lookups")
+    parser.add_argument("--booted", action="store_true", help="with --replay --on=qemu: only the sequences of faults/booted")
     parser.add_argument("id", nargs="*", metavar="ID", help="fault (default: all)")
     arguments = parser.parse_args()
     if arguments.seconds < 1 or arguments.jobs < 1 or (arguments.pick or 1) < 1:
         parser.error("numbers must be at least 1")
-    if arguments.replay and (arguments.control or arguments.store):
-        parser.error("--replay goes with neither --control nor --store")
+    if arguments.replay and (arguments.control or (arguments.store and arguments.on != "qemu")):
+        parser.error("--replay goes with neither --control nor, but for --on=qemu, --store")
     if (arguments.compare or arguments.on) and not arguments.replay:
         parser.error("--compare and --on go with --replay only")
+    if arguments.booted and arguments.on != "qemu":
+        parser.error("--booted goes with --on=qemu only")
     arguments.faults = choose(arguments, parser)
     return arguments
 
@@ -80,6 +89,7 @@ class Fault:
     expected: tuple = ()  # checks, one of which must fire
     patch: Path = None
     stored: Path = None
+    booted: Path = None  # may be missing
 
 
 def read_fault(path):
@@ -91,7 +101,7 @@ def read_fault(path):
     if target not in engine.TARGETS:
         sys.exit(f"{path}: unknown fuzz target {target}")
     return Fault(path.stem, target, tuple(re.findall(r"O\d+", header.get("expected-check", ""))), path,
-                 path.with_suffix(".rsq"))
+                 path.with_suffix(".rsq"), BOOTED / f"{path.stem}.rsq")
 
 
 def geometry_of(sequence):
@@ -115,6 +125,8 @@ def choose(arguments, parser):
         parser.error(f"no such fault: {', '.join(sorted(unknown))}")
     if arguments.id:
         faults = [fault for fault in faults if fault.id in arguments.id]
+    if arguments.booted:
+        faults = [fault for fault in faults if fault.booted.exists()]
     if arguments.pick:
         arguments.seed = 1 + commit_number() % 2**30
         faults = [fault for fault in faults if fault.stored.exists()]
@@ -378,19 +390,30 @@ def judge_on_machine(tree, sequence):
                              options=["--on=qemu", machine_kernel(tree)])[0]
 
 
-def stress_on_machine(tree):
-    """The first finding of a booted kernel under generated operations, with one CPU and then with several."""
+def run_release(*arguments):
+    """The text that `rescind` of the release build prints; RuntimeError if it could not do it."""
+    done = subprocess.run([builds.directory("release") / "rescind", *arguments], stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace")
+    if done.returncode not in (0, 1):
+        raise RuntimeError(done.stderr.strip())
+    return done.stdout
+
+
+def stress_on_machine(tree, keep=None):
+    """The first finding of a booted kernel under generated operations, with one CPU and then with several. One that shows
+    again alone is shrunk into the file `keep`."""
     kernel = machine_kernel(tree)
-    for cpus, operations in STRESS:
+    for cpus, operations, length in STRESS:
         with tempfile.TemporaryDirectory() as work:
-            done = subprocess.run([builds.directory("release") / "rescind", "stress", "--on=qemu", kernel, "--seed=1",
-                                   f"--smp={cpus}", f"--ops={operations}", "-o", f"{work}/found.rsq"],
-                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        if done.returncode not in (0, 1):
-            raise RuntimeError(done.stderr.strip())
-        found = re.search(r"^FINDING (.*)$", done.stdout, re.MULTILINE)
+            said = run_release("stress", "--on=qemu", kernel, "--seed=1", f"--length={length}", f"--smp={cpus}",
+                               f"--ops={operations}", "-o", f"{work}/found.rsq")
+            found = re.search(r"^FINDING (.*)$", said, re.MULTILINE)
+            replayed = re.search(r"^replayed: (.*)$", said, re.MULTILINE)
+            if replayed and keep:
+                keep.parent.mkdir(exist_ok=True)
+                run_release("shrink", "--on=qemu", kernel, f"--seconds={BOOTED_SECONDS}", "--timeout=10",
+                            f"{work}/found.rsq", "-o", keep)
         if found:
-            replayed = re.search(r"^replayed: (.*)$", done.stdout, re.MULTILINE)
             return replayed[1] if replayed else found[1]
     return None
 
@@ -431,26 +454,50 @@ ELSEWHERE = {"qemu": (judge_on_machine, stress_on_machine), "unicorn": (judge_un
              None: (judge_by_probes, None)}
 
 
+def replay_booted(arguments):
+    """The sequences of faults/booted on the kernels that they are about, and on the real one."""
+    builds.make("release", "rescind", "roottask")
+    tree, bad = Tree("release", "elsewhere"), 0
+    for fault in arguments.faults:
+        if not tree.lay(fault):
+            raise builds.BuildFailed(f"{fault.id}: the patch does not apply\n")
+        signature, check = judge_on_machine(tree, fault.booted), stored_check(fault.booted)
+        good = check and signature == check
+        print(f"{'ok    ' if good else 'FAILED'}  {fault.id}: {signature or 'agreement'}{'' if good else f', not {check}'}", flush=True)
+        bad += not good
+    tree.lay(Fault("the real kernel", "small"))
+    for fault in arguments.faults:
+        if signature := judge_on_machine(tree, fault.booted):
+            print(f"FAILED  {fault.id}: the real kernel fails too: {signature}")
+            bad += 1
+    print(f"{len(arguments.faults)} sequences, {bad} failed")
+    return 1 if bad or not arguments.faults else 0
+
+
 def replay_elsewhere(arguments):
     """How much of what the stored sequences show is left when a target tells nothing of its inside."""
     judge, stress = ELSEWHERE[arguments.on]
     if arguments.on:
         builds.make("release", *(["rescind", "roottask"] if arguments.on == "qemu" else ["rescind", "unicorn_plugin"]))
     tree = Tree("release", "elsewhere")
-    ways = {"replay": 0, "stress": 0, "-": 0}
+    ways = {"replay": 0, "booted": 0, "stress": 0, "-": 0}
     print(f"{'fault':34} {'by':7} signature")
     for fault in arguments.faults:
         if not fault.stored.exists() or not tree.lay(fault):
             raise builds.BuildFailed(f"{fault.id}: no stored sequence, or the patch does not apply\n")
         way, signature = "replay", judge(tree, fault.stored)
+        if not signature and arguments.on == "qemu" and fault.booted.exists():
+            way, signature = "booted", judge(tree, fault.booted)
         if not signature and stress:
-            way, signature = "stress", stress(tree)
+            way, signature = "stress", stress(tree, *([fault.booted] if arguments.store else []))
         way = way if signature else "-"
         ways[way] += 1
         print(f"{fault.id:34} {way:7} {signature or ''}".rstrip(), flush=True)
     tree.lay(Fault("the real kernel", "small"))
-    wrong = [fault.id for fault in arguments.faults if judge(tree, fault.stored)]
+    wrong = [fault.id for fault in arguments.faults if judge(tree, fault.stored) or
+             (ways["booted"] and fault.booted.exists() and judge(tree, fault.booted))]
     print(f"of {len(arguments.faults)}: {ways['replay']} by their sequences"
+          + (f", {ways['booted']} by those of faults/booted" if arguments.on == "qemu" else "")
           + (f", {ways['stress']} more by stress" if stress else "") + f", {ways['-']} not at all")
     if wrong:
         print(f"FAILED  the real kernel fails too: {' '.join(wrong)}")
@@ -461,6 +508,8 @@ def main():
     arguments = parse_arguments()
     KILLS.parent.mkdir(parents=True, exist_ok=True)
     try:
+        if arguments.booted:
+            return replay_booted(arguments)
         if arguments.compare or arguments.on:
             return replay_elsewhere(arguments)
         return replay_all(arguments) if arguments.replay else search_all(arguments)
