@@ -28,7 +28,6 @@ WORK = builds.ROOT / "work" / "mutants"
 STORED = ("corpus/scenarios", "corpus/semantics", "corpus/regress", "faults")
 SEARCHED = ("memory_small", "interleavings", "quota", "tlb", "memory_real")
 GEOMETRIES = ("small", "real")
-CORPUS_SECONDS = 60
 
 # What only counts, poisons or asserts: the kernel does the same without.
 PASSED_OVER = re.compile(r"KSTEP|KASSERT|arch_forbid|arch_permit|arch_stop\(|_reset\(")
@@ -116,7 +115,7 @@ def failed_in(tree, sequences):
     """What the first of the sequences that fails does; None: all agree."""
     for geometry in GEOMETRIES:
         library = tree.make_library(sequences[geometry][0])
-        done = subprocess.run([builds.directory("release") / "rescind", "run", library, "--timeout=5", *sequences[geometry]],
+        done = subprocess.run([builds.directory("release") / "rescind", "run", library, "--timeout=20", *sequences[geometry]],
                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                               errors="replace", cwd=builds.ROOT)
         if done.returncode == 1:
