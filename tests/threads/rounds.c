@@ -164,11 +164,16 @@ static uint32_t records(const struct oracle_geometry *geometry) {
                       geometry->kernel_frame + (1U << geometry->pio_log2));
 }
 
-/* Of two threads both have a domain of their own in every other run; of more, the first two share one. */
+/* How many share the first domain: two, or with an odd seed three of four, or with an even one none of two. */
+static uint32_t sharing(const struct test *test) {
+    bool odd = test->seed % 2;
+    return test->threads == 2 && !odd ? 1 : test->threads == 4 && odd ? 3 : 2;
+}
+
 static void divide(struct test *test) {
-    bool alone = test->threads == 2 && test->seed % 2 == 0;
+    uint32_t shared = sharing(test);
     for (uint32_t i = 0; i < test->threads; i++) {
-        uint32_t number = alone || i == 0 ? i : i - 1;
+        uint32_t number = i < shared ? 0 : i - shared + 1;
         struct domain *domain = &test->domain[number];
         domain->number = number;
         domain->threads++;

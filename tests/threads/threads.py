@@ -13,7 +13,7 @@ from pathlib import Path
 
 FAULTS = Path(__file__).resolve().parents[2] / "faults" / "threads"
 # Threads, seed and rounds. Two threads are apart from each other with an even seed.
-SILENT = [(2, 1, 20), (2, 2, 20), (3, 3, 15), (4, 4, 15)]
+SILENT = [(2, 1, 20), (2, 2, 20), (3, 3, 15), (4, 4, 15), (4, 5, 15)]
 TRIES = [(threads, seed) for seed in range(1, 6) for threads in (4, 2)]
 FAULT_ROUNDS = 20
 

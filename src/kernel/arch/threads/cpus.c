@@ -65,6 +65,7 @@ void arch_take_interrupt(void) {
 static bool enter(void) {
     self->elsewhere = false;
     if (smp_lock()) {
+        smp_serve(); /* what it is to forget is of the PD that it runs: before it may run another one */
         return true;
     }
     smp_leave();
