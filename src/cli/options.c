@@ -38,8 +38,10 @@ static void choose_target(struct run_options *options, const char *name, struct 
     if (!library)
         exit(EXIT_BAD);
     const struct cli_target *alike = cli_target_by_name(library->geometry.name);
-    if (!alike)
+    if (!alike) {
         argp_error(state, "%s: geometry %s is not built in", name, library->geometry.name);
+        return;
+    }
     options->loaded = *alike;
     options->loaded.target = library;
     options->target = &options->loaded;

@@ -55,6 +55,17 @@ void catch_up(struct harness *harness) {
     oracle_catch_up(harness->oracle, is_there, harness);
 }
 
+/* Whether the caller's destruction began while its call waited for what is in progress: then it called nothing. */
+static bool came_too_late(struct harness *harness, enum abi_code code) {
+    const struct oracle_call *call = &harness->step.call;
+    if (code != ABI_E_DEAD || !oracle_may_die(harness->oracle, call->caller) || can_call(harness, call->caller))
+        return false;
+    harness->result.code = code;
+    harness->result.value = 0;
+    harness->result.created = ORACLE_NONE;
+    return true;
+}
+
 void judge_between(struct harness *harness) {
     const struct oracle_call *call = &harness->step.call;
     struct oracle_result *result = &harness->result;
@@ -66,6 +77,8 @@ void judge_between(struct harness *harness) {
     enum oracle_fit fit = code == ABI_CODES ? ORACLE_WRONG_CODE
                                             : oracle_fits(harness->oracle, call, result, code, word[1],
                                                           harness->target->overlaps ? NULL : was_made, harness);
+    if (fit == ORACLE_WRONG_CODE && came_too_late(harness, code))
+        fit = word[1] == 0 ? ORACLE_FITS : ORACLE_WRONG_VALUE;
     if (fit == ORACLE_WRONG_CODE)
         note_number(harness, FLAW_CODE, call->caller, call->kind, expected, word[0]);
     else if (fit == ORACLE_WRONG_VALUE && !harness->target->silent)
