@@ -11,7 +11,8 @@ _Noreturn void root_main(const void *information) {
     static const struct {
         const char *name;
         void (*run)(struct session *session);
-    } modes[] = {{"replay", replay}, {"stress", stress}, {"raw", raw}, {"soak", soak}, {"bench", bench}, {"visits", visits}};
+    } modes[] = {{"replay", replay}, {"stress", stress}, {"raw", raw},
+                 {"soak", soak},     {"bench", bench},   {"visits", visits}};
     static struct session session;
     kernel_start(information);
     for (unsigned i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
