@@ -411,8 +411,12 @@ def stress_on_machine(tree, keep=None):
             replayed = re.search(r"^replayed: (.*)$", said, re.MULTILINE)
             if replayed and keep:
                 keep.parent.mkdir(exist_ok=True)
-                run_release("shrink", "--on=qemu", kernel, f"--seconds={BOOTED_SECONDS}", "--timeout=10",
-                            f"{work}/found.rsq", "-o", keep)
+                subprocess.run([builds.directory("release") / "rescind", "shrink", "--on=qemu", kernel, "--seed=1",
+                                f"--seconds={BOOTED_SECONDS}", "--timeout=60", f"{work}/found.rsq", "-o", keep],
+                               stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                # Kept if it shows with the seed that runs have by themselves, and as what was found.
+                if keep.exists() and not replayed[1] == stored_check(keep) == judge_on_machine(tree, keep):
+                    keep.unlink()
         if found:
             return replayed[1] if replayed else found[1]
     return None
