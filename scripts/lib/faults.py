@@ -333,7 +333,10 @@ def replay(tree, fault):
         return f"{fault.stored.name} has no `# check:`"
     if not tree.lay(fault):
         return "the patch does not apply"
-    kernel, rescind = tree.make_library(fault.stored), builds.directory(tree.preset) / "rescind"
+    try:
+        kernel, rescind = tree.make_library(fault.stored), builds.directory(tree.preset) / "rescind"
+    except builds.BuildFailed as failure:
+        return f"the kernel does not build\n{failure}"
     signature, failed_at = engine.failure_of(rescind, fault.stored, options=[kernel])
     if not signature or not signature.startswith(check):
         return f"expected {check}, got {signature or 'agreement'}"
