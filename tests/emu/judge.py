@@ -108,7 +108,7 @@ def try_stress_of_faults(rescind, programs, work):
     check("stress: a finding, which shows again", found.returncode == FINDING and "\nreplayed: O6.tlb/" in found.stdout,
           found.stdout)
     privileged = run(rescind, "stress", "--on=qemu", "--mode=registers", "--ops=50000", "--seed=1",
-                     f"--kernel={programs / 'M7-privileged-by-any.elf'}")
+                     "-o", work / "privileged.rsq", f"--kernel={programs / 'M7-privileged-by-any.elf'}")
     check("stress: what is for the root task alone", privileged.returncode == FINDING, privileged.stdout)
 
 
