@@ -23,6 +23,7 @@ struct record {
     /* Operations in progress, a bit for each, that take rights from it; that drop it; that destroy the PD in whose
      * space it or an ancestor lies, or which it or an ancestor names. */
     uint8_t losing, dropping, doomed;
+    uint8_t maybe;    /* those of `losing` that may have found it without these rights, since others were taking them */
     uint8_t orphaned; /* those that doomed its parent, which is gone: it goes when they have returned */
     uint32_t next_capability, previous_capability; /* OBJ: further capabilities to the same PD or object */
     uint32_t next_free;

@@ -47,6 +47,7 @@ void inherit_cover(struct oracle *o, uint32_t index, uint32_t parent) {
     const struct oracle_mapping *m = &record->mapping;
     if (parent != ORACLE_NONE) {
         record->losing = o->records[parent].losing;
+        record->maybe = o->records[parent].maybe;
         record->doomed = o->records[parent].doomed;
     }
     record->doomed |= o->pds[m->pd].named.doomed;
@@ -141,18 +142,36 @@ void spread_doom(struct oracle *o) {
 
 /* ---- begin and end ---- */
 
-/* What the operation changes is covered, and what derives from that, changed or not. */
+/* The nearest of a mapping and those that it derives from that an operation covers, or, if there is one further up, a
+ * certain one; or ORACLE_NONE. */
+static uint32_t covered_above(const struct oracle *o, uint32_t index, uint8_t bit) {
+    uint32_t nearest = ORACLE_NONE;
+    for (uint32_t above = index; above != ORACLE_NONE; above = mapping_of(o, above)->parent) {
+        const struct record *record = &o->records[above];
+        if ((record->losing & (uint8_t)~record->maybe & bit) != 0) {
+            return above;
+        }
+        nearest = nearest == ORACLE_NONE && (record->losing & bit) != 0 ? above : nearest;
+    }
+    return nearest;
+}
+
+/* What the operation changes is covered, and what derives from that, changed or not. What others in progress are
+ * taking may have been taken by now: then it changes nothing there. */
 static void cover_losing(struct oracle *o, uint8_t bit, uint8_t mask) {
     for (uint32_t n = 0; n < o->covered_count; n++) {
         struct record *record = &o->records[o->covered[n]];
-        record->losing |= (record->mapping.rights & mask) != 0 ? bit : 0;
+        const bool loses = (record->mapping.rights & mask) != 0, for_sure = (rights_kept(o, o->covered[n]) & mask) != 0;
+        record->losing |= loses ? bit : 0;
+        record->maybe |= loses && !for_sure ? bit : 0;
     }
     for (uint32_t n = 0; n < o->covered_count; n++) {
-        uint32_t above = o->covered[n];
-        while (above != ORACLE_NONE && (o->records[above].losing & bit) == 0) {
-            above = mapping_of(o, above)->parent;
+        const uint32_t above = covered_above(o, o->covered[n], bit);
+        struct record *record = &o->records[o->covered[n]];
+        if (above != ORACLE_NONE) {
+            record->losing |= bit;
+            record->maybe = (uint8_t)((record->maybe & ~bit) | (o->records[above].maybe & bit));
         }
-        o->records[o->covered[n]].losing |= above != ORACLE_NONE ? bit : 0;
     }
 }
 
@@ -207,6 +226,7 @@ static void cover_taken(struct oracle *o, uint32_t index, uint8_t operations) {
 static void uncover(struct oracle *o, uint32_t index, uint8_t operations) {
     struct record *record = &o->records[index];
     record->losing &= (uint8_t)~operations;
+    record->maybe &= (uint8_t)~operations;
     record->dropping &= (uint8_t)~operations;
     record->doomed &= (uint8_t)~operations;
 }
@@ -515,20 +535,30 @@ static bool lookup_fits(const struct oracle *o, const struct oracle_call *call, 
 
 /* ---- OK ---- */
 
+/* Whether all that covers it may have found nothing to take: then it is as if none did. */
+static bool may_be_uncovered(const struct oracle *o, uint32_t index) {
+    const struct record *record = &o->records[index];
+    return record->losing == record->maybe && record->dropping == 0 && record->doomed == 0;
+}
+
 /* Whether the destination of an uncertain source held a child of it before: then it does not tell that one was made. */
 static bool had_child(const struct oracle *o, const struct oracle_call *call, uint32_t source) {
     const uint32_t there = space_at(o, space_of(o, o->plan.to, call->kind), goes_to(o, call, source));
     return there != ORACLE_NONE && mapping_of(o, there)->parent == source;
 }
 
-static bool has_child(const struct oracle *o, const struct oracle_call *call, uint32_t source, oracle_made *made,
+/* Whether an uncertain source was taken. A grant of what is covered is refused. */
+static bool was_taken(const struct oracle *o, const struct oracle_call *call, uint32_t source, oracle_made *made,
                       void *context) {
+    if (call->operation == ABI_GRANT) {
+        return may_be_uncovered(o, source);
+    }
     const struct oracle_mapping *m = mapping_of(o, source);
     struct oracle_mapping child = *m;
     child.pd = o->plan.to;
     child.unit = goes_to(o, call, source);
     child.rights = m->rights & call->mask;
-    return call->operation == ABI_DELEGATE && made(context, &child, m);
+    return made(context, &child, m);
 }
 
 /* Leaves in the plan what was really taken, which were so many. False: that needs a unit that is taken to be free. */
@@ -539,12 +569,12 @@ static bool plan_made(struct oracle *o, const struct oracle_call *call, uint64_t
     for (uint32_t n = 0; n < o->covered_count; n++) {
         const uint32_t source = o->covered[n];
         sure +=
-            uncertainty(o, source) == 0 || (!had_child(o, call, source) && has_child(o, call, source, made, context));
+            uncertainty(o, source) == 0 || (!had_child(o, call, source) && was_taken(o, call, source, made, context));
     }
     o->stamp++;
     for (uint32_t n = 0; n < o->covered_count; n++) {
         const uint32_t source = o->covered[n];
-        bool taken = uncertainty(o, source) == 0 || has_child(o, call, source, made, context);
+        bool taken = uncertainty(o, source) == 0 || was_taken(o, call, source, made, context);
         if (taken && uncertainty(o, source) != 0 && had_child(o, call, source)) {
             taken = sure < count;
             sure += taken;
@@ -608,11 +638,11 @@ static bool moved_likely(struct oracle *o, const struct oracle_call *call, uint6
     return true;
 }
 
-/* What is dropped was there, and is not being revoked; `over`: unless that is over. */
+/* What is dropped was there, and is not being revoked, for all that is known; `over`: unless that is over. */
 static void drop_certain_only(struct oracle *o, bool over) {
     uint32_t kept = 0;
     for (uint32_t n = 0; n < o->covered_count; n++) {
-        if (uncertainty(o, o->covered[n]) == 0 || (over && !will_go(o, o->covered[n]))) {
+        if (may_be_uncovered(o, o->covered[n]) || (over && !will_go(o, o->covered[n]))) {
             o->covered[kept++] = o->covered[n];
         }
     }

@@ -164,7 +164,7 @@ static inline uint32_t record_make(struct oracle *o, const struct oracle_mapping
     record->mapping = *as;
     record->hash = 0;
     record->mark = 0;
-    record->losing = record->dropping = record->doomed = record->orphaned = 0;
+    record->losing = record->dropping = record->doomed = record->maybe = record->orphaned = 0;
     record->next_capability = record->previous_capability = ORACLE_NONE;
     return space_insert(o, space_of(o, as->pd, as->kind), as->unit, index) ? index : ORACLE_NONE;
 }
