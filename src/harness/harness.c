@@ -254,6 +254,32 @@ static void note_seen(struct harness *harness, const char *seen) {
     harness->finding.seen = seen;
 }
 
+/* Whether neither the target nor the oracle can be other than they were when they were last compared. */
+static bool is_unchanged(const struct harness *harness) {
+    const struct rescind_log *log = &harness->log;
+    bool logged = log->overflow || log->store_count || log->node_count || log->pd_count || log->object_count ||
+                  log->port_store_count;
+    uint32_t changes = 0;
+    if (harness->committed)
+        oracle_changes(harness->oracle, &changes);
+    return !logged && !changes && !harness->step.point && !harness->step.resumed;
+}
+
+/* As compare_log; but what is stored while operations are in progress is not what that knows. */
+static const char *compare_logged(struct harness *harness) {
+    bool between = oracle_is_between(harness->oracle);
+    if (!between && !harness->mirror_late)
+        return compare_log(harness);
+    if (between && is_unchanged(harness))
+        compare_cpus(harness);
+    else
+        compare_full(harness);
+    if (!between && harness->finding.flaw == FLAW_NONE)
+        compare_log_start(harness);
+    harness->mirror_late = between;
+    return NULL;
+}
+
 static void compare(struct harness *harness) {
     bool by_chance = scramble(harness->options->seed + harness->tick++) % FULL_COMPARISON_IN == 0;
     if (harness->mode == HARNESS_OFF || (harness->teardown && harness->mode != HARNESS_FULL))
@@ -262,7 +288,7 @@ static void compare(struct harness *harness) {
         probe_operation(harness);
         return;
     }
-    const char *seen = harness->mode == HARNESS_LOG ? compare_log(harness) : NULL;
+    const char *seen = harness->mode == HARNESS_LOG ? compare_logged(harness) : NULL;
     note_seen(harness, seen);
     if (!seen && (harness->mode == HARNESS_FULL || by_chance))
         compare_full(harness);
@@ -569,7 +595,7 @@ enum harness_verdict start(struct harness *harness, const struct seq *seq) {
     harness->failing = 0;
     harness->tick = 0;
     harness->index = 0;
-    harness->scheduled = false;
+    harness->scheduled = harness->mirror_late = false;
     seq_nesting_begin(&harness->nesting, 0);
     oracle_reset(harness->oracle);
     bind_boot(harness);
@@ -667,22 +693,13 @@ static void run_in(struct harness *harness, const struct seq *seq, enum harness_
         outcome->failed_at = outcome->executed - 1;
 }
 
-/* What is stored while operations are in progress is not what the log comparison knows. */
-static bool has_schedule(const struct harness *harness, const struct seq *seq) {
-    bool found = false;
-    for (uint32_t i = 0; i < seq->count && harness->target->begin; i++)
-        found |= seq->op[i].point != 0;
-    return found;
-}
-
 void harness_run(struct harness *harness, const struct seq *seq, const struct harness_options *options,
                  struct harness_outcome *outcome) {
     bool shows_nothing = !harness->target->node_limit && options->compare != HARNESS_OFF;
     enum harness_compare compare = shows_nothing ? HARNESS_PROBE : options->compare;
     harness->options = options;
-    bool scheduled = compare == HARNESS_LOG && has_schedule(harness, seq);
-    run_in(harness, seq, scheduled ? HARNESS_FULL : compare, outcome);
-    if (compare != HARNESS_LOG || scheduled || outcome->verdict != HARNESS_FINDING)
+    run_in(harness, seq, compare, outcome);
+    if (compare != HARNESS_LOG || outcome->verdict != HARNESS_FINDING)
         return;
     struct harness_outcome *named = &harness->named;
     run_in(harness, seq, HARNESS_FULL, named);

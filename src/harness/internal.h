@@ -206,6 +206,7 @@ struct harness {
     struct prober prober;
     uint32_t *mark; /* by node: for the full comparison */
     struct mirror mirror;
+    bool mirror_late; /* it was not kept while operations were in progress */
 };
 
 /* ---- bindings.c ---- */

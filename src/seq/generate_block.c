@@ -159,11 +159,11 @@ bool generator_interfere(struct generator *generator, const struct seq_op *suspe
     const struct guess_range *range = &generator->guess.range[index];
     if (range->kind == ABI_OBJ && generator->objects == 0)
         return roll >= 11 && change_pds(generator, range, op);
-    if (roll < 5)
+    if (roll < 4)
         return pass_on(generator, range, op);
-    if (roll < 8)
+    if (roll < 7)
         return take_too(generator, range, op);
-    if (roll < 11)
+    if (roll < 10)
         return map_into(generator, range, op);
     return roll < 13 ? change_pds(generator, range, op) : observe(generator, range, op);
 }
@@ -174,7 +174,7 @@ void generator_suspend(struct generator *generator, struct seq_op *op, uint32_t 
         return;
     uint32_t most = to_come < GENERATOR_PENDING ? to_come : GENERATOR_PENDING;
     uint32_t wanted = most ? 1 + (uint32_t)generator_below(generator, most) : 0;
-    bool late = generator_chance(generator, 32);
+    bool late = generator_chance(generator, 96);
     op->point = (uint8_t)(1 + generator_below(generator, late ? LATE_POINT : 3));
     for (uint32_t tries = 0; tries < TRIES * wanted && generator->pending_count < wanted; tries++) {
         if (generator_interfere(generator, op, &generator->pending[generator->pending_count]))
