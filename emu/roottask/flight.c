@@ -1,6 +1,8 @@
 /* See flight.h. */
 #include "flight.h"
 
+#include "instructions.h"
+
 enum { FLIGHTS = 3, BESIDE_MAX = 64 };
 
 struct flight {
@@ -16,7 +18,7 @@ static struct {
     struct flight flight[FLIGHTS];
     struct flight_counts counts;
     uint64_t planned;
-    bool apart;
+    enum flight_apart apart;
 } state;
 
 static bool is_taken(uint32_t cpu) {
@@ -46,11 +48,21 @@ uint32_t flight_plan(uint32_t cpu, uint32_t pd, const uint64_t word[ABI_WORDS], 
     return number;
 }
 
+static void await_started(void) {
+    for (uint32_t i = 0; i < FLIGHTS; i++) {
+        while (state.flight[i].stage == FLIGHT_STARTED && !kernel_call_is_over(state.flight[i].cpu))
+            instruction_pause();
+    }
+}
+
+/* Only revokes and destroys are started and not awaited. */
 static void start(struct flight *flight) {
+    if (state.apart == FLIGHT_REVOKES_APART)
+        await_started();
     kernel_begin_call(flight->cpu, flight->pd, flight->word, flight->points);
     flight->stage = FLIGHT_STARTED;
-    while (state.apart && !kernel_call_is_over(flight->cpu))
-        continue;
+    if (state.apart == FLIGHT_APART)
+        await_started();
 }
 
 static struct flight *first_planned(void) {
@@ -112,8 +124,11 @@ bool flight_resume(uint32_t number, uint32_t points, uint64_t word[ABI_WORDS]) {
 /* A lookup changes nothing; it is often that of a probe. */
 void flight_call(uint32_t cpu, uint32_t pd, uint64_t word[ABI_WORDS]) {
     uint32_t on = is_taken(cpu) ? 0 : cpu;
-    if ((word[0] & UINT8_MAX) != ABI_LOOKUP)
+    uint8_t operation = word[0] & UINT8_MAX;
+    if (operation != ABI_LOOKUP)
         flight_start_all();
+    if (state.apart == FLIGHT_REVOKES_APART && (operation == ABI_REVOKE || operation == ABI_DESTROY_PD))
+        await_started();
     kernel_call(on, pd, word);
     note_beside(on);
 }
@@ -122,6 +137,6 @@ struct flight_counts flight_counts(void) {
     return state.counts;
 }
 
-void flight_keep_apart(bool apart) {
+void flight_keep_apart(enum flight_apart apart) {
     state.apart = apart;
 }

@@ -32,7 +32,8 @@ struct flight_counts {
 };
 struct flight_counts flight_counts(void);
 
-/* One after another instead: each call is awaited before the next starts. Then nothing meets. */
-void flight_keep_apart(bool apart);
+/* What must not meet: nothing may, each call is awaited before the next starts; or revokes and destroys each other. */
+enum flight_apart { FLIGHT_TOGETHER, FLIGHT_APART, FLIGHT_REVOKES_APART };
+void flight_keep_apart(enum flight_apart apart);
 
 #endif

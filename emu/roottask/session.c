@@ -99,7 +99,7 @@ void session_start(struct session *session, const char *mode) {
     session->spare = take(&memory, &left, session->spare_size);
     session->options = (struct harness_options){.compare = HARNESS_PROBE, .seed = session_option("seed", 0)};
     session->started = kernel_ticks();
-    flight_keep_apart(session_option("apart", 0));
+    flight_keep_apart((enum flight_apart)session_option("apart", 0));
     line_text(&line, PROTOCOL_HELLO);
     line_text(&line, mode);
     line_text(&line, " on ");

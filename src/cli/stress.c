@@ -34,7 +34,8 @@ struct arguments {
     struct qemu_options qemu;
     uint64_t seed, ops, seconds, length, preempt;
     const char *mode, *output;
-    bool victims, without_drop, apart;
+    bool victims, without_drop;
+    enum { TOGETHER, CALLS_APART, REVOKES_APART } apart; /* as the root task's enum flight_apart */
     const char *findings, *known;
 };
 
@@ -49,7 +50,9 @@ static const struct argp_option options[] = {
     {"victims", OPTION_VICTIMS, NULL, 0, "Programs on other CPUs use their memory all the time", 0},
     {"preempt", OPTION_PREEMPT, "N", 0,
      "With several CPUs: during N of 256 revokes and destroys others make calls (default: 128)", 0},
-    {"apart", OPTION_APART, NULL, 0, "Let none of these overlap, to see what they add", 0},
+    {"apart", OPTION_APART, "calls|revokes", OPTION_ARG_OPTIONAL,
+     "Let none of these calls overlap, or no two of these revokes and destroys, to see what that adds (default: calls)",
+     0},
     {"seed", OPTION_SEED, "N", 0, "Chooses the operations (default: a fresh one, printed)", 0},
     {"without-drop", OPTION_WITHOUT_DROP, NULL, 0, "No revoke with scope drop", 0},
     {"control", OPTION_CONTROL, NULL, 0, "Judge by a model that is wrong on purpose: revokes go by units", 0},
@@ -90,7 +93,9 @@ static error_t parse(int key, char *argument, struct argp_state *state) {
         arguments->preempt = option_number(argument, "preempt", 0, UINT8_MAX, state);
         return 0;
     case OPTION_APART:
-        arguments->apart = true;
+        arguments->apart = !argument || strcmp(argument, "calls") == 0 ? CALLS_APART : REVOKES_APART;
+        if (arguments->apart == REVOKES_APART && strcmp(argument, "revokes") != 0)
+            argp_error(state, "--apart: expected calls or revokes, found '%s'", argument);
         return 0;
     case OPTION_WITHOUT_DROP:
         arguments->without_drop = true;
@@ -337,12 +342,13 @@ static void fetch_sequence(struct session *session) {
 
 /* Where it comes from, at the end of the file. */
 static void note_origin(const struct session *session, const char *path, const struct qemu_job *job) {
+    static const char *const apart[] = {"", ", apart", ", revokes apart"};
     const struct arguments *arguments = session->arguments;
     FILE *file = fopen(path, "a");
     if (!file)
         return;
     fprintf(file, "# sequence %" PRIu64 " of seed %" PRIu64 ", %u CPUs%s; replayed alone %s", session->number,
-            arguments->seed, arguments->qemu.cpus ? arguments->qemu.cpus : 1, arguments->apart ? ", apart" : "",
+            arguments->seed, arguments->qemu.cpus ? arguments->qemu.cpus : 1, apart[arguments->apart],
             job->outcome.verdict == HARNESS_FINDING ? "it shows" : "it does not show");
     if (job->runs)
         fprintf(file, ", in %u of %u further runs", job->shown, job->runs);

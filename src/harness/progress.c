@@ -164,8 +164,7 @@ uint32_t stop_point(const struct harness *harness) {
     if (!target->begin || harness->teardown || !harness->scheduled)
         return 0;
     bool by_probes = harness->mode == HARNESS_PROBE;
-    bool possible = target->overlaps ? by_probes && can_overlap(harness)
-                                     : target->node_limit && !by_probes;
+    bool possible = target->overlaps ? by_probes && can_overlap(harness) : target->node_limit && !by_probes;
     return possible ? harness->step.op->point : 0;
 }
 

@@ -40,15 +40,21 @@ def overlaps(counts):
 
 def try_overlap(rescind, everywhere):
     stress = ["stress", "--on=qemu", "--blocks=none", "--seed=1", "--ops=2000"]
+    together = None  # of the first
     for options in [["--smp=2"], ["--smp=4", "--victims"], ["--smp=2", "--threads"]][:None if everywhere else 2]:
         done = run(rescind, *stress, *options)
         counts = overlap(done)
+        together = together or counts
         check(f"stress {' '.join(options)}: the kernel agrees, and calls overlap: {counts}",
               done.returncode == AGREE and overlaps(counts), done.stdout)
     apart = run(rescind, *stress, "--smp=2", "--apart")
     counts = overlap(apart)
     check(f"one after another they do not, and it is seen: {counts}",
           apart.returncode == AGREE and counts[0] > 0 and not overlaps(counts) and counts[1:] == [0, 0, 0], apart.stdout)
+    revokes = run(rescind, *stress, "--smp=2", "--apart=revokes")
+    fewer = overlap(revokes)
+    check(f"with revokes apart from each other fewer do: {fewer}", revokes.returncode == AGREE and overlaps(fewer) and
+          fewer[1] < together[1], revokes.stdout)
     alone = run(rescind, *stress, "--smp=1")
     check("with one CPU nothing is in flight", alone.returncode == AGREE and "in flight" not in alone.stdout, alone.stdout)
 
