@@ -4,6 +4,7 @@
  */
 #include "driver.h"
 #include "harness/host.h"
+#include "moments.h"
 #include "mutation.h"
 #include "session.h"
 
@@ -85,9 +86,11 @@ int LLVMFuzzerInitialize(int *argc, char ***argv) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    static const struct harness_options options = {.compare = HARNESS_LOG};
+    static const struct harness_options atomic = {.compare = HARNESS_LOG};
+    static const struct harness_options scheduled = {
+        .compare = HARNESS_LOG, .on_start = moments_start, .on_step = moments_step};
     struct seq seq = mutation_decode(fuzz_target.geometry, fuzz_target.profile.cpus, driver.ops, data, size);
-    harness_run(driver.harness, &seq, &options, &driver.outcome);
+    harness_run(driver.harness, &seq, fuzz_target.profile.preempt ? &scheduled : &atomic, &driver.outcome);
     driver.counters->executions++;
     driver.counters->operations += driver.outcome.executed;
     if (driver.outcome.verdict == HARNESS_FINDING)
