@@ -43,9 +43,9 @@ class Target:
 
 TARGETS = {
     "memory_small": Target(4, "small"),
-    "memory_real": Target(3, "real"),
+    "memory_real": Target(3, "real", cpus=2),
     "mixed": Target(4, "small", cpus=2),
-    "interleavings": Target(4, "small", cpus=2),
+    "interleavings": Target(4, "small", cpus=4),
     "tlb": Target(3, "small", cpus=4),
     "lifecycle": Target(2, "small"),
     "quota": Target(2, "small"),

@@ -26,7 +26,7 @@ import faults
 
 WORK = builds.ROOT / "work" / "mutants"
 STORED = ("corpus/scenarios", "corpus/semantics", "corpus/regress", "faults")
-SEARCHED = ("memory_small", "interleavings", "quota", "tlb", "memory_real")
+SEARCHED = ("memory_small", "interleavings", "quota", "tlb", "memory_real", "registers")
 GEOMETRIES = ("small", "real")
 
 # What only counts, poisons or asserts: the kernel does the same without.
@@ -115,13 +115,23 @@ def failed_in(tree, sequences):
     """What the first of the sequences that fails does; None: all agree."""
     for geometry in GEOMETRIES:
         library = tree.make_library(sequences[geometry][0])
-        done = subprocess.run([builds.directory("release") / "rescind", "run", library, "--timeout=20", *sequences[geometry]],
-                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                              errors="replace", cwd=builds.ROOT)
-        if done.returncode == 1:
-            return re.search(r"^FINDING \S+ (.*)$", done.stdout, re.MULTILINE)[1]
-        if done.returncode != 0:
-            raise RuntimeError(done.stdout)
+        if signature := first_finding([builds.directory("release") / "rescind", "run", library, "--timeout=20", *sequences[geometry]]):
+            return signature
+    return None
+
+
+def first_finding(command):
+    """What follows is not awaited: a kernel that hangs does so in most sequences. None: all agree."""
+    said = []
+    with subprocess.Popen(["stdbuf", "-oL", *command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          errors="replace", cwd=builds.ROOT) as process:
+        for line in process.stdout:
+            said.append(line)
+            if found := re.match(r"FINDING \S+ (.*)$", line):
+                process.kill()
+                return found[1]
+    if process.returncode != 0:
+        raise RuntimeError("".join(said))
     return None
 
 

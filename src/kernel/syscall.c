@@ -284,6 +284,9 @@ struct work *syscall_enter(struct pd *caller, uint64_t word[ABI_WORDS]) {
     work->code = dispatch(&call, &work->value);
     account_finish();
     work_unsettled--;
+    if (work->preemptible) {
+        arch_decided();
+    }
     return go_on(work, word) ? NULL : work;
 }
 

@@ -594,6 +594,8 @@ void generator_begin(struct generator *generator, const struct seq_geometry *geo
     generator->cpus = profile->cpus > 1 ? profile->cpus : 1;
     if (generator->cpus > SEQ_CPUS)
         generator->cpus = SEQ_CPUS;
+    if (generator->cpus > 2 && dice >> 15 & 1)
+        generator->cpus = 2; /* the others run nothing: what two do with each other comes sooner */
     generator->elsewhere = (uint16_t)(dice >> 58 & 3 ? 16 + (dice >> 60 & 7) * 16 : 0);
     generator->units_left = profile->unit_budget ? profile->unit_budget : UINT64_MAX;
     generator->delegated = 0;
@@ -655,7 +657,9 @@ void generator_next(struct generator *generator, struct seq_op *op, uint32_t pos
 void seq_generate(struct seq *seq, struct seq_random *random, const struct seq_profile *profile, uint32_t count) {
     struct generator generator;
     generator_begin(&generator, seq->geometry, random, profile);
-    seq->cpus = generator.cpus;
+    seq->cpus = profile->cpus > 1 ? profile->cpus : 1;
+    if (seq->cpus > SEQ_CPUS)
+        seq->cpus = SEQ_CPUS;
     seq->count = count < seq->capacity ? count : seq->capacity;
     __builtin_memset(&seq->meta, 0, sizeof(seq->meta));
     for (uint32_t i = 0; i < seq->count; i++)

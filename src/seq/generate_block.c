@@ -61,10 +61,25 @@ static bool pass_on(struct generator *generator, const struct guess_range *range
     op->kind = range->kind;
     op->caller = generator->guess.name_of[range->pd];
     op->mask = seq_rights(range->kind);
+    if (generator_chance(generator, 24))
+        op->mask = (uint8_t)(1 + generator_below(generator, op->mask));
     generator_pick_range(generator, op, range->base, range->order);
     uint8_t to = generator_pick_receiver(generator, op, range->pd);
     op->destination = op->kind == ABI_PIO ? op->base : generator_pick_place(generator, to, op->kind, op->order);
     return is_allowed(generator, op->code) && generator_can_call(generator, range->pd);
+}
+
+/* What a PD whose capability goes has itself is passed on: with its last capability it dies. */
+static bool pass_on_of(struct generator *generator, uint8_t pd, struct seq_op *op) {
+    uint8_t kind = generator->objects && generator_chance(generator, 160) ? ABI_OBJ : ABI_MEM;
+    uint32_t index = generator_pick(generator, kind, pd);
+    if (index == GUESS_NONE || !pass_on(generator, &generator->guess.range[index], op))
+        return false;
+    if (generator_chance(generator, 96) && is_allowed(generator, SEQ_GRANT)) {
+        op->code = SEQ_GRANT;
+        op->pd = (struct seq_cap){0};
+    }
+    return true;
 }
 
 /* Something else appears at its units. */
@@ -90,14 +105,31 @@ static bool map_into(struct generator *generator, const struct guess_range *rang
     return is_allowed(generator, SEQ_DELEGATE);
 }
 
+/* Something else comes beside it, where they may share a page table that goes with the last of them. */
+static bool move_beside(struct generator *generator, const struct guess_range *range, struct seq_op *op) {
+    uint32_t index = generator_pick(generator, range->kind, range->pd);
+    seq_blank(op, generator_chance(generator, 128) && is_allowed(generator, SEQ_GRANT) ? SEQ_GRANT : SEQ_DELEGATE);
+    if (index == GUESS_NONE || range->kind != ABI_MEM)
+        return false;
+    const struct guess_range *other = &generator->guess.range[index];
+    op->pd = (struct seq_cap){0};
+    op->kind = range->kind;
+    op->caller = generator->guess.name_of[range->pd];
+    op->base = other->base;
+    op->order = generator_chance(generator, 128) ? 0 : other->order;
+    op->mask = seq_rights(range->kind);
+    op->destination = range->base ^ ((1 + generator_below(generator, 3)) << op->order);
+    return is_allowed(generator, op->code) && generator_can_call(generator, range->pd);
+}
+
 /* Another revoke of it. */
 static bool take_too(struct generator *generator, const struct guess_range *range, struct seq_op *op) {
     seq_blank(op, SEQ_REVOKE);
     op->kind = range->kind;
     op->scope = (uint8_t)generator_below(generator, ABI_SCOPES);
     op->mask = seq_rights(range->kind);
-    if (op->kind == ABI_MEM && generator_chance(generator, 64))
-        op->mask = ABI_W;
+    if (op->kind != ABI_PIO && generator_chance(generator, 64))
+        op->mask = op->kind == ABI_MEM ? ABI_W : (uint8_t)(1 + generator_below(generator, ABI_OBJ_RIGHTS));
     generator_pick_range(generator, op, range->base, range->order);
     return generator_pick_revoke_place(generator, op, range->pd, range->pd) && is_allowed(generator, SEQ_REVOKE);
 }
@@ -122,6 +154,44 @@ static bool change_pds(struct generator *generator, const struct guess_range *ra
         op->quota = generator->quota;
     }
     return is_allowed(generator, op->code);
+}
+
+/* A PD that may be dying is named: as payer, as one of two accounts, or as filter. */
+static bool name_pd(struct generator *generator, const struct guess_range *range, struct seq_op *op) {
+    static const uint8_t codes[4] = {SEQ_CREATE_PD, SEQ_CREATE_OBJECT, SEQ_MOVE_QUOTA, SEQ_REVOKE},
+                         needed[4] = {ABI_CREATE, ABI_CREATE, ABI_QUOTA, 0};
+    bool named = guess_names_pd(range) && generator_chance(generator, 128);
+    uint64_t which = generator_below(generator, 4);
+    uint32_t cap =
+        generator_pick_cap(generator, GENERATOR_ANY_PD, named ? (uint8_t)range->resource : range->pd, needed[which]);
+    seq_blank(op, codes[which]);
+    if (cap == GUESS_NONE || !is_allowed(generator, op->code))
+        return false;
+    uint8_t caller = generator->guess.range[cap].pd;
+    struct seq_cap argument = generator_cap_argument(generator, cap);
+    op->caller = generator->guess.name_of[caller];
+    op->pd = argument;
+    if (op->code == SEQ_REVOKE) {
+        uint32_t index = generator_pick(generator, ABI_MEM, caller);
+        op->filter = argument;
+        op->pd = (struct seq_cap){0};
+        op->mask = ABI_MEM_RIGHTS;
+        if (index != GUESS_NONE)
+            generator_pick_range(generator, op, generator->guess.range[index].base, generator->guess.range[index].order);
+    } else if (op->code == SEQ_MOVE_QUOTA) {
+        uint32_t other = generator_pick_cap(generator, caller, GENERATOR_ANY_PD, ABI_QUOTA);
+        bool gives = generator_chance(generator, 128);
+        op->filter = gives ? generator_cap_argument(generator, other) : argument;
+        op->pd = gives ? argument : generator_cap_argument(generator, other);
+        op->base = 1;
+    } else {
+        op->base = generator_pick_place(generator, caller, ABI_OBJ, 0);
+    }
+    if (op->code == SEQ_CREATE_PD) {
+        op->name = (uint8_t)generator->next_name;
+        op->quota = generator->quota;
+    }
+    return true;
 }
 
 /* A CPU that runs its PD uses it, or the PD looks. */
@@ -159,13 +229,17 @@ bool generator_interfere(struct generator *generator, const struct seq_op *suspe
     const struct guess_range *range = &generator->guess.range[index];
     if (range->kind == ABI_OBJ && generator->objects == 0)
         return roll >= 11 && change_pds(generator, range, op);
+    if (roll < 3 && guess_names_pd(range) && suspended->code == SEQ_REVOKE)
+        return pass_on_of(generator, (uint8_t)range->resource, op);
     if (roll < 4)
         return pass_on(generator, range, op);
     if (roll < 7)
         return take_too(generator, range, op);
     if (roll < 10)
-        return map_into(generator, range, op);
-    return roll < 13 ? change_pds(generator, range, op) : observe(generator, range, op);
+        return roll == 9 ? move_beside(generator, range, op) : map_into(generator, range, op);
+    if (roll < 12)
+        return change_pds(generator, range, op);
+    return roll == 12 ? name_pd(generator, range, op) : observe(generator, range, op);
 }
 
 void generator_suspend(struct generator *generator, struct seq_op *op, uint32_t to_come) {

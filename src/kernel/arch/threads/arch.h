@@ -53,6 +53,10 @@ static inline void arch_step(const char *function) {
     }
 }
 
+/* An operation with points is decided. */
+static inline void arch_decided(void) {
+}
+
 /* arch/smp: a preemption point. No operation stops for longer. */
 bool arch_point(void);
 
