@@ -154,6 +154,7 @@ struct session {
     struct hunt *hunt;                              /* or NULL */
     uint64_t tally[TALLIES], tally_before[TALLIES]; /* of all boots, and of those before the last */
     struct flights flights, flights_before;         /* likewise */
+    bool shared;                                    /* the finding is at what operations in flight share */
     bool trouble;                                   /* the kernel said that something is wrong with it */
     uint64_t number;                                /* of the sequence in progress */
     int64_t started, boot_milliseconds;             /* all boots, each up to its first sequence */
@@ -228,6 +229,7 @@ static void take_line(struct session *session, const char *line) {
     } else if ((rest = after(line, PROTOCOL_FINDING))) {
         const char *probes = strstr(rest, "probes="), *signature = probes ? strchr(probes, ' ') : NULL;
         count(session, rest);
+        session->shared = value_of(rest, "shared=") != 0;
         snprintf(session->signature, sizeof session->signature, "%s", signature ? signature + 1 : "?");
     } else if ((rest = after(line, "panic: "))) {
         snprintf(session->signature, sizeof session->signature, "panic: %.180s", rest);
@@ -391,9 +393,10 @@ static void hunt_finding(struct session *session) {
     if (!session->sequence)
         fetch_sequence(session);
     if (session->sequence)
-        hunt_take(session->hunt, session->sequence, session->signature);
+        hunt_take(session->hunt, session->sequence, session->signature, session->shared);
     free(session->sequence);
     session->sequence = session->block = NULL;
+    session->shared = false;
     session->signature[0] = session->report[0] = '\0';
 }
 
