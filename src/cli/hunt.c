@@ -104,6 +104,9 @@ static void keep_shy(struct hunt *hunt, struct seq *seq, const struct qemu_job *
 static bool mask(struct hunt *hunt, const char *signature, bool shared) {
     bool known = shared && known_in_flight(&hunt->known, signature);
     hunt->masked += known;
+    if (known)
+        printf("known, as operations in flight took from the same: %s\n", signature);
+    fflush(stdout);
     return known;
 }
 

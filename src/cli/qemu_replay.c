@@ -84,6 +84,8 @@ static void take_outcome(struct boot *boot, const char *rest, enum harness_verdi
         snprintf(job->outcome.signature, sizeof job->outcome.signature, "%s", signature ? signature + 1 : "?");
     }
     boot->current = verdict == HARNESS_FINDING ? job : NULL;
+    if (job->on_judged)
+        job->on_judged(job->context);
 }
 
 static void add_to_report(struct harness_outcome *outcome, const char *line) {

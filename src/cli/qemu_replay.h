@@ -15,6 +15,8 @@ struct qemu_job {
     /* With several CPUs that run at once, where a finding need not show each time: how often it was run again, and how
      * often it showed then. */
     uint32_t runs, shown;
+    void (*on_judged)(void *context); /* as soon as the machine told its verdict; or NULL */
+    void *context;
 };
 
 /* Judges them all; `seed` chooses random probes. */
