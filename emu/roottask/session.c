@@ -212,6 +212,8 @@ static void print_outcome(const struct session *session, uint64_t number) {
     line_number(&line, "changed=", outcome->changed_operations);
     line_number(&line, "units=", outcome->changed_units);
     line_number(&line, "lacking=", outcome->lacking);
+    if (outcome->verdict == HARNESS_FINDING)
+        line_number(&line, "shared=", outcome->shared);
     line_number(&line, "probes=", outcome->probes);
     line_text(&line, outcome->signature);
     line_end(&line);

@@ -201,14 +201,16 @@ def take_signals(session):
 
 
 def stress_nova(arguments):
-    """`rescind stress` makes sequences up on the machine, watches over it, and shrinks what it finds; never returns."""
+    """`rescind stress` makes sequences up by what ran, watches over the machine, and shrinks what it finds; never returns."""
     builds.make_or_exit("release")
     seconds = arguments.seconds or 2**32 - 1
     options = ["--on=nova", f"--image={arguments.image}", f"--seconds={seconds}", f"--seed={arguments.seed}", f"--smp={arguments.smp}",
                f"--findings={arguments.findings.resolve() / 'nova'}"]
+    options += [f"--corpus={arguments.campaign.resolve() / 'nova'}"]
     options += [f"--known={arguments.known}"] if arguments.known else []
     options += ["--empty"] if arguments.empty else []
     arguments.findings.mkdir(parents=True, exist_ok=True)
+    arguments.campaign.mkdir(parents=True, exist_ok=True)
     sys.stdout.flush()
     os.execv(builds.directory("release") / "rescind", ["rescind", "stress", *options])
 

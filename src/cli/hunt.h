@@ -26,8 +26,9 @@ struct hunt {
     } found[HUNT_MAX];
 };
 
-/* Takes a finding: the sequence as text, and how it showed. */
-void hunt_take(struct hunt *hunt, const char *text, const char *signature);
+/* Takes a finding: the sequence as text, how it showed, and whether it is about a unit that operations in flight at the
+ * same time took from. */
+void hunt_take(struct hunt *hunt, const char *text, const char *signature, bool shared);
 
 /* What there is, a line for each signature. */
 void hunt_print(const struct hunt *hunt);

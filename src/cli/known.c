@@ -67,6 +67,16 @@ static bool begins(const char *text, const char *with) {
     return strncmp(text, with, strlen(with)) == 0;
 }
 
+bool known_in_flight(struct known *known, const char *signature) {
+    for (uint32_t i = 0; i < known->count; i++) {
+        if (strcmp(known->line[i].word, "in-flight") != 0 || !begins(signature, known->line[i].signature))
+            continue;
+        known->line[i].seen++;
+        return true;
+    }
+    return false;
+}
+
 bool known_has(struct known *known, struct seq *seq, char signature[HARNESS_SIGNATURE_MAX], known_run *run,
                void *context) {
     for (uint32_t i = 0; i < known->count; i++) {

@@ -77,12 +77,15 @@ static void take_outcome(struct boot *boot, const char *rest, enum harness_verdi
         .changed_units = value_of(rest, "units="),
         .lacking = (uint32_t)value_of(rest, "lacking="),
         .probes = value_of(rest, "probes="),
+        .shared = value_of(rest, "shared=") != 0,
     };
     if (verdict == HARNESS_FINDING) {
         const char *at = strstr(rest, "probes="), *signature = at ? strchr(at, ' ') : NULL;
         snprintf(job->outcome.signature, sizeof job->outcome.signature, "%s", signature ? signature + 1 : "?");
     }
     boot->current = verdict == HARNESS_FINDING ? job : NULL;
+    if (job->on_judged)
+        job->on_judged(job->context);
 }
 
 static void add_to_report(struct harness_outcome *outcome, const char *line) {
@@ -268,18 +271,7 @@ static bool same_check(const char *a, const char *b) {
     return length == strcspn(b, "/") && strncmp(a, b, length) == 0;
 }
 
-/* With several CPUs that run at once, a finding need not show each time. */
-static void repeat(struct qemu *qemu, struct qemu_job *job, uint32_t cpus, uint64_t seed) {
-    for (job->runs = 0; job->runs < RUNS_OF_A_FINDING; job->runs++) {
-        struct qemu_job again = {.seq = job->seq}, *jobs[] = {&again};
-        boot_once(qemu, jobs, 1, cpus, seed);
-        bool same =
-            again.outcome.verdict == HARNESS_FINDING && same_check(again.outcome.signature, job->outcome.signature);
-        job->shown += same;
-    }
-}
-
-static void replay_group(struct qemu *qemu, struct qemu_job **jobs, size_t count, uint32_t cpus, uint64_t seed) {
+static void judge_all(struct qemu *qemu, struct qemu_job **jobs, size_t count, uint32_t cpus, uint64_t seed) {
     size_t left = count;
     struct qemu_job **pending = allocate(count * sizeof(struct qemu_job *));
     while (left > 0) {
@@ -293,11 +285,37 @@ static void replay_group(struct qemu *qemu, struct qemu_job **jobs, size_t count
         if (left > 0)
             boot_once(qemu, pending, left, cpus, seed);
     }
+    free(pending);
+}
+
+/* With several CPUs that run at once, a finding need not show each time. The first that shows is the job's outcome. */
+static void repeat(struct qemu *qemu, struct qemu_job *job, uint32_t cpus, uint64_t seed) {
+    struct qemu_job *again = allocate(RUNS_OF_A_FINDING * sizeof *again),
+                    **jobs = allocate(sizeof(struct qemu_job *[RUNS_OF_A_FINDING]));
+    for (size_t i = 0; i < RUNS_OF_A_FINDING; i++) {
+        again[i] = (struct qemu_job){.seq = job->seq};
+        jobs[i] = &again[i];
+    }
+    judge_all(qemu, jobs, RUNS_OF_A_FINDING, cpus, seed);
+    for (size_t i = 0; i < RUNS_OF_A_FINDING; i++) {
+        if (again[i].outcome.verdict != HARNESS_FINDING)
+            continue;
+        if (job->outcome.verdict != HARNESS_FINDING)
+            job->outcome = again[i].outcome;
+        job->shown += same_check(again[i].outcome.signature, job->outcome.signature);
+    }
+    job->runs = RUNS_OF_A_FINDING;
+    free(jobs);
+    free(again);
+}
+
+static void replay_group(struct qemu *qemu, struct qemu_job **jobs, size_t count, uint32_t cpus, uint64_t seed) {
+    judge_all(qemu, jobs, count, cpus, seed);
     for (size_t i = 0; i < count && cpus > 1 && qemu->options->threads; i++) {
-        if (jobs[i]->outcome.verdict == HARNESS_FINDING)
+        bool found = jobs[i]->outcome.verdict == HARNESS_FINDING;
+        if (jobs[i]->repeat == REPEAT_ALWAYS || (jobs[i]->repeat == REPEAT_A_FINDING && found))
             repeat(qemu, jobs[i], cpus, seed);
     }
-    free(pending);
 }
 
 void qemu_replay(struct qemu *qemu, struct qemu_job *jobs, size_t count, uint64_t seed) {

@@ -9,11 +9,14 @@
 
 struct qemu_job {
     const struct seq *seq;
+    enum { REPEAT_A_FINDING, REPEAT_ALWAYS, REPEAT_NEVER } repeat; /* see `runs` */
     bool judged;
     struct harness_outcome outcome;
-    /* Of a finding with several CPUs that run at once, which need not show each time: how often it was run, and how
-     * often it showed. */
+    /* With several CPUs that run at once, where a finding need not show each time: how often it was run again, and how
+     * often it showed then. */
     uint32_t runs, shown;
+    void (*on_judged)(void *context); /* as soon as the machine told its verdict; or NULL */
+    void *context;
 };
 
 /* Judges them all; `seed` chooses random probes. */

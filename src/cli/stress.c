@@ -2,6 +2,7 @@
  * rescind stress: a booted kernel under operations that are made up on the machine itself.
  */
 #include "cli/files.h"
+#include "cli/greybox.h"
 #include "cli/hunt.h"
 #include "cli/qemu_replay.h"
 #include "cli/worker.h"
@@ -26,6 +27,8 @@ enum {
     OPTION_KNOWN,
     OPTION_PREEMPT,
     OPTION_APART,
+    OPTION_CORPUS,
+    OPTION_UNGUIDED,
 };
 enum { SHRINK_BUDGET = 250, NOVA_BOOT_OPS = 10000 /* then it has kept too much of the root task's memory */ };
 enum { SECONDS_DEFAULT = 10, LENGTH_DEFAULT = 256, LENGTH_MAX = 1024, PREEMPT_DEFAULT = 128, COMMAND_MAX = 240 };
@@ -34,9 +37,9 @@ struct arguments {
     struct qemu_options qemu;
     uint64_t seed, ops, seconds, length, preempt;
     const char *mode, *output;
-    bool victims, without_drop;
+    bool victims, without_drop, unguided;
     enum { TOGETHER, CALLS_APART, REVOKES_APART } apart; /* as the root task's enum flight_apart */
-    const char *findings, *known;
+    const char *findings, *known, *corpus;
 };
 
 static const struct argp_option options[] = {
@@ -59,6 +62,9 @@ static const struct argp_option options[] = {
     {"findings", OPTION_FINDINGS, "DIRECTORY", 0,
      "Go on after a finding: shrink it on the machine, and keep one file for each signature", 0},
     {"known", OPTION_KNOWN, "FILE", 0, "With --findings: lines SIGNATURE [WORD] of what is no news", 0},
+    {"corpus", OPTION_CORPUS, "DIRECTORY", 0,
+     "With --findings: make sequences on the host, keep those that reach new code of the kernel, and mutate these", 0},
+    {"unguided", OPTION_UNGUIDED, NULL, 0, "With --corpus: mutate nothing, to see what that adds", 0},
     {"output", 'o', "FILE", 0, "Where to write what shows a finding (default: stress-<seed>-<number>.rsq)", 0},
     {0},
 };
@@ -109,6 +115,12 @@ static error_t parse(int key, char *argument, struct argp_state *state) {
     case OPTION_KNOWN:
         arguments->known = argument;
         return 0;
+    case OPTION_CORPUS:
+        arguments->corpus = argument;
+        return 0;
+    case OPTION_UNGUIDED:
+        arguments->unguided = true;
+        return 0;
     case 'o':
         arguments->output = argument;
         return 0;
@@ -124,6 +136,10 @@ static error_t parse(int key, char *argument, struct argp_state *state) {
             argp_error(state, "--findings goes with --mode=sequences only");
         if (arguments->known && !arguments->findings)
             argp_error(state, "--known goes with --findings");
+        if (arguments->corpus && (!arguments->findings || arguments->victims || arguments->apart))
+            argp_error(state, "--corpus goes with --findings, and not with --victims or --apart");
+        if (arguments->unguided && !arguments->corpus)
+            argp_error(state, "--unguided goes with --corpus");
         return 0;
     }
     return ARGP_ERR_UNKNOWN;
@@ -159,6 +175,7 @@ struct session {
     struct hunt *hunt;                              /* or NULL */
     uint64_t tally[TALLIES], tally_before[TALLIES]; /* of all boots, and of those before the last */
     struct flights flights, flights_before;         /* likewise */
+    bool shared;                                    /* the finding is at what operations in flight share */
     bool trouble;                                   /* the kernel said that something is wrong with it */
     uint64_t number;                                /* of the sequence in progress */
     int64_t started, boot_milliseconds;             /* all boots, each up to its first sequence */
@@ -233,6 +250,7 @@ static void take_line(struct session *session, const char *line) {
     } else if ((rest = after(line, PROTOCOL_FINDING))) {
         const char *probes = strstr(rest, "probes="), *signature = probes ? strchr(probes, ' ') : NULL;
         count(session, rest);
+        session->shared = value_of(rest, "shared=") != 0;
         snprintf(session->signature, sizeof session->signature, "%s", signature ? signature + 1 : "?");
     } else if ((rest = after(line, "panic: "))) {
         snprintf(session->signature, sizeof session->signature, "panic: %.180s", rest);
@@ -397,9 +415,10 @@ static void hunt_finding(struct session *session) {
     if (!session->sequence)
         fetch_sequence(session);
     if (session->sequence)
-        hunt_take(session->hunt, session->sequence, session->signature);
+        hunt_take(session->hunt, session->sequence, session->signature, session->shared);
     free(session->sequence);
     session->sequence = session->block = NULL;
+    session->shared = false;
     session->signature[0] = session->report[0] = '\0';
 }
 
@@ -421,12 +440,13 @@ static void print_counts(const struct session *session) {
         printf(", %" PRIu64 " operations that this kernel lacks left out", session->lacking);
     if (session->calls)
         printf(", %" PRIu64 " calls with any registers", session->calls);
-    printf("; %" PRIu64 " boots, seed %" PRIu64 "\n", session->boots, session->arguments->seed);
-    printf("%.1f s (%.1f s of the processor): %.0f operations a processor second; %.2f s from a start to the first "
-           "sequence\n",
-           seconds, processor, processor > 0 ? (double)session->operations / processor : 0,
-           session->boots ? (double)session->boot_milliseconds / 1000 / (double)session->boots : 0);
-    printf("performed:");
+    if (session->boots)
+        printf("; %" PRIu64 " boots", session->boots);
+    printf(", seed %" PRIu64 "\n%.1f s (%.1f s of the processor): %.0f operations a processor second",
+           session->arguments->seed, seconds, processor, processor > 0 ? (double)session->operations / processor : 0);
+    if (session->boots)
+        printf("; %.2f s from a start to the first sequence\nperformed:",
+               (double)session->boot_milliseconds / 1000 / (double)session->boots);
     for (size_t i = 0; i < TALLIES; i++) {
         if (session->tally[i])
             printf("%s%" PRIu64, tally_keys[i], session->tally[i]);
@@ -458,12 +478,47 @@ static bool stress_or_hunt(struct session *session, uint64_t first) {
     return found && !session->hunt;
 }
 
+/* With a corpus; the plug-in's file of blocks is in its directory. */
+static bool stress_guided(struct session *session) {
+    const struct arguments *arguments = session->arguments;
+    struct greybox_counts counts;
+    const struct greybox_options wanted = {.directory = arguments->corpus,
+                                           .blocks = arguments->qemu.blocks,
+                                           .seed = arguments->seed,
+                                           .ops = arguments->ops,
+                                           .seconds = arguments->seconds,
+                                           .length = (uint32_t)arguments->length,
+                                           .cpus = (uint8_t)(arguments->qemu.cpus ? arguments->qemu.cpus : 1),
+                                           .preempt = (uint8_t)arguments->preempt,
+                                           .without_drop = arguments->without_drop,
+                                           .unguided = arguments->unguided};
+    bool good = greybox_run(session->qemu, session->hunt, &wanted, &counts);
+    session->operations = counts.operations;
+    session->sequences = counts.sequences;
+    session->probes = counts.probes;
+    session->lacking = counts.lacking;
+    printf("%" PRIu64 " bytes of the kernel's code ran; %" PRIu64 " sequences kept, beside %" PRIu64
+           " that were there\n",
+           counts.bytes, counts.kept, counts.taken_up);
+    return good;
+}
+
+/* Where the plug-in is to note what runs. */
+static char *name_blocks(struct arguments *arguments) {
+    char *path = NULL;
+    if (arguments->corpus && asprintf(&path, "%s/blocks", arguments->corpus) < 0)
+        path = NULL;
+    arguments->qemu.blocks = path ? path : arguments->qemu.blocks;
+    return path;
+}
+
 int command_stress(int argc, char **argv) {
     struct arguments arguments = {
         .seed = fresh_seed(), .length = LENGTH_DEFAULT, .preempt = PREEMPT_DEFAULT, .mode = "sequences"};
     argp_parse(&parser, argc, argv, 0, NULL, &arguments);
     if (!arguments.ops && !arguments.seconds)
         arguments.seconds = SECONDS_DEFAULT;
+    char *blocks = name_blocks(&arguments);
     struct session *session = allocate(sizeof *session);
     memset(session, 0, sizeof *session);
     session->arguments = &arguments;
@@ -473,18 +528,20 @@ int command_stress(int argc, char **argv) {
     if (arguments.findings && !open_hunt(session))
         return EXIT_BAD;
     session->started = now_milliseconds();
-    bool found = false;
-    for (uint64_t first = 0; !found && !is_over(session); first = session->number + 1)
+    bool found = false, good = !arguments.corpus || stress_guided(session);
+    for (uint64_t first = 0; !arguments.corpus && !found && !is_over(session); first = session->number + 1)
         found = stress_or_hunt(session, first);
     progress_hide(&session->progress);
     print_counts(session);
     if (session->hunt)
         hunt_print(session->hunt);
-    int status = session->hunt             ? (session->hunt->count ? EXIT_FINDING : EXIT_AGREE)
+    int status = !good                     ? EXIT_BAD
+                 : session->hunt           ? (session->hunt->count ? EXIT_FINDING : EXIT_AGREE)
                  : !found                  ? EXIT_AGREE
                  : report_finding(session) ? EXIT_FINDING
                                            : EXIT_BAD;
     qemu_close(session->qemu);
+    free(blocks);
     free(session->sequence);
     free(session->hunt);
     free(session->qemu);

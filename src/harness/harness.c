@@ -122,6 +122,7 @@ enum harness_verdict judge(struct harness *harness) {
     outcome->kind = harness->finding.kind;
     outcome->pd = harness->finding.pd;
     outcome->unit = harness->finding.unit;
+    outcome->shared = was_shared(harness);
     write_signature(harness, outcome->signature);
     write_report(harness, outcome->report);
     return HARNESS_FINDING;
@@ -589,6 +590,7 @@ enum harness_verdict start(struct harness *harness, const struct seq *seq) {
     harness->finding = (struct finding){.flaw = FLAW_NONE};
     harness->cpus = seq->cpus && seq->cpus <= harness->target->geometry.cpus ? seq->cpus : 1;
     harness->past_count = 0;
+    harness->meetings.count = 0;
     harness->teardown = false;
     harness->committed = false;
     harness->root_lost = harness->outcome->spent = harness->at_rest = false;
@@ -684,7 +686,7 @@ static void run_in(struct harness *harness, const struct seq *seq, enum harness_
                    struct harness_outcome *outcome) {
     harness->mode = mode;
     harness->outcome = outcome;
-    outcome->at_unit = false;
+    outcome->at_unit = outcome->shared = false;
     outcome->signature[0] = outcome->report[0] = '\0';
     outcome->verdict = run_all(harness, seq);
     outcome->failed_at = harness->index;

@@ -43,6 +43,7 @@ struct harness_outcome {
     uint8_t kind;       /* of space */
     uint32_t pd;        /* oracle id, or ORACLE_NONE */
     uint64_t unit;      /* in that PD's space of that kind */
+    bool shared;        /* operations that were in progress at the same time took from that unit */
     char signature[HARNESS_SIGNATURE_MAX];
     char report[HARNESS_REPORT_MAX]; /* text; several lines */
 };

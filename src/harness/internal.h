@@ -8,6 +8,7 @@
 #include "harness/mirror.h"
 
 enum { HISTORY = 5, TREE_DEPTH_MAX = 64, HARNESS_CPUS = 4 };
+enum { SHARED = 64 /* ranges that are remembered */ };
 enum { PROBES = 64 /* made at a time */, PROBE_RANGES = 24, PROBE_RECENT = 32 };
 
 /*
@@ -120,6 +121,12 @@ struct prober_range {
     uint8_t kind;
 };
 
+/* Where operations in progress at the same time took from the same mappings, the latest. */
+struct meetings {
+    uint64_t count; /* of ranges; the i-th is at i % SHARED */
+    struct prober_range range[SHARED];
+};
+
 /* Of the probe comparison. */
 struct prober {
     struct seq_random random;
@@ -194,6 +201,7 @@ struct harness {
     struct seq_nesting nesting;
     struct suspended suspended[SEQ_NESTING]; /* by block */
     bool scheduled;                          /* the operation in progress has the innermost block */
+    struct meetings meetings;
 
     struct harness_step step; /* the operation in progress */
     uint64_t word[ABI_WORDS]; /* registers on return */
@@ -325,6 +333,8 @@ void open_block(struct harness *harness, const struct seq_op *op);
 void catch_up(struct harness *harness);
 /* While something is in progress: judges the answer to a call, and makes harness->result that answer. */
 void judge_between(struct harness *harness);
+/* Whether the finding is about a unit that operations in progress at the same time took from. */
+bool was_shared(const struct harness *harness);
 /* Of a target that does not order calls: why an operation cannot be judged beside those in progress, or NULL. */
 const char *lacks_order(const struct harness *harness);
 /* Whether a PD can call; one whose destruction has begun cannot. */

@@ -16,6 +16,31 @@ bool can_call(struct harness *harness, uint32_t caller) {
     return kernel != RESCIND_NONE && harness->target->pd(kernel, &view) && !view.dying;
 }
 
+/* ---- what is taken from by two ---- */
+
+static void note_shared(void *context, const struct oracle_mapping *mapping) {
+    struct meetings *meetings = context;
+    struct prober_range *last = &meetings->range[(meetings->count + SHARED - 1) % SHARED];
+    bool same = meetings->count && last->pd == mapping->pd && last->kind == mapping->kind;
+    if (same && mapping->unit >= last->first && mapping->unit <= last->last + 1)
+        last->last = mapping->unit > last->last ? mapping->unit : last->last;
+    else
+        meetings->range[meetings->count++ % SHARED] =
+            (struct prober_range){mapping->unit, mapping->unit, mapping->pd, mapping->kind};
+}
+
+bool was_shared(const struct harness *harness) {
+    const struct meetings *meetings = &harness->meetings;
+    const struct finding *finding = &harness->finding;
+    bool found = false;
+    for (uint32_t i = 0; i < SHARED && i < meetings->count; i++) {
+        const struct prober_range *range = &meetings->range[i];
+        found |= range->pd == finding->pd && range->kind == finding->kind && finding->unit >= range->first &&
+                 finding->unit <= range->last;
+    }
+    return found && flaw_info(finding->flaw)->detail == DETAIL_UNIT;
+}
+
 /* ---- answers ---- */
 
 /* Finds the node of a unit. False: there is none. */
@@ -83,6 +108,8 @@ void judge_between(struct harness *harness) {
         note_number(harness, FLAW_CODE, call->caller, call->kind, expected, word[0]);
     else if (fit == ORACLE_WRONG_VALUE && !harness->target->silent)
         note_number(harness, FLAW_VALUE, call->caller, call->kind, result->value, word[1]);
+    if (fit != ORACLE_WRONG_CODE && result->code == ABI_OK)
+        oracle_each_shared(harness->oracle, call, note_shared, &harness->meetings);
 }
 
 /* ---- order ---- */

@@ -289,6 +289,8 @@ void write_report(const struct harness *harness, char buffer[HARNESS_REPORT_MAX]
     add_line(&text, "target:       ");
     text_add(&text, harness->target->name);
     add_detail(&text, harness);
+    if (was_shared(harness))
+        add_line(&text, "in flight:    operations that were in progress at the same time took from there");
     if (harness->step.is_call && !harness->step.is_void) {
         add_line(&text, "registers:   ");
         for (unsigned i = 0; i < ABI_WORDS; i++) {

@@ -135,6 +135,11 @@ bool oracle_is_sure(const struct oracle *oracle, const struct oracle_call *call)
 bool oracle_is_between(const struct oracle *oracle);
 
 bool oracle_uncertain(const struct oracle_mapping *mapping);
+
+/* For a revoke or destroy_pd that was decided, and is not yet begun or committed: what it covers although an operation
+ * in progress covers it already. */
+typedef void oracle_shared(void *context, const struct oracle_mapping *mapping);
+void oracle_each_shared(struct oracle *oracle, const struct oracle_call *call, oracle_shared *shared, void *context);
 /* Whether a PD or object may have been destroyed already; whether its destruction has begun in any case. */
 bool oracle_may_die(const struct oracle *oracle, uint32_t id);
 bool oracle_is_dying(const struct oracle *oracle, uint32_t id);

@@ -333,6 +333,28 @@ bool oracle_uncertain(const struct oracle_mapping *mapping) {
     return (record->losing | record->dropping | record->doomed) != 0;
 }
 
+/* Of what is covered by the present walk, what operations in progress cover too. */
+static void tell_shared(const struct oracle *o, oracle_shared *shared, void *context) {
+    for (uint32_t n = 0; n < o->covered_count; n++) {
+        const struct record *record = &o->records[o->covered[n]];
+        if ((record->losing | record->dropping) != 0) {
+            shared(context, &record->mapping);
+        }
+    }
+}
+
+void oracle_each_shared(struct oracle *o, const struct oracle_call *call, oracle_shared *shared, void *context) {
+    if (call->operation == ABI_REVOKE) {
+        tell_shared(o, shared, context);
+    }
+    for (uint8_t kind = 0; kind < ABI_KINDS && call->operation == ABI_DESTROY_PD; kind++) {
+        struct cursor cursor;
+        cursor_init(&cursor, space_of(o, o->plan.to, kind), 0, UINT64_C(1) << space_of(o, o->plan.to, kind)->log2);
+        cover_all(o, &cursor);
+        tell_shared(o, shared, context);
+    }
+}
+
 bool oracle_may_die(const struct oracle *o, uint32_t id) {
     return oracle_alive(o, id) && named_of(o, id)->doomed != 0;
 }

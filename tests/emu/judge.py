@@ -102,6 +102,20 @@ def try_stress(rescind):
     check("stress: any registers", registers.returncode == AGREE and "5000 calls" in registers.stdout, registers.stdout)
 
 
+def try_corpus_by_what_ran(rescind, work):
+    stress = ["stress", "--on=qemu", "--ops=600", "--length=48", f"--findings={work / 'guided'}"]
+    first = run(rescind, *stress, "--seed=1", f"--corpus={work / 'kept'}")
+    kept = list((work / "kept").glob("*.rsq"))
+    check("stress --corpus: what reaches new code is kept", first.returncode == AGREE and 0 < len(kept) < 32 and
+          f" {len(kept)} sequences kept, beside 0 " in first.stdout, first.stdout)
+    again = run(rescind, *stress, "--seed=2", f"--corpus={work / 'kept'}")
+    ran = [int(re.search(r"^(\d+) bytes of the kernel's code ran", done.stdout, re.MULTILINE)[1]) for done in (first, again)]
+    check("stress --corpus: taken up by the next run", again.returncode == AGREE and ran[1] >= ran[0] > 0 and
+          f" sequences kept, beside {len(kept)} that were there" in again.stdout, again.stdout)
+    agree = run(rescind, "run", *map(str, kept))
+    check("stress --corpus: what was kept agrees on the host too", agree.returncode == AGREE, agree.stdout)
+
+
 def try_stress_of_faults(rescind, programs, work):
     found = run(rescind, "stress", "--on=qemu", "--ops=20000", "--seed=1", "--smp=2", "-o", work / "found.rsq",
                 f"--kernel={programs / 'M3-flush-without-reload.elf'}")
@@ -207,6 +221,7 @@ def main():
         try_repeatable(rescind, work)
         try_blocks(rescind, programs, work)
         try_stress(rescind)
+        try_corpus_by_what_ran(rescind, work)
         try_bench(rescind)
         try_visits(rescind)
         if "--no-faults" not in sys.argv[3:]:

@@ -86,6 +86,20 @@ static void test_other_signatures_are_not_masked(void **state) {
     assert_true(has(&known, LOOKUP DESTROY, &runs, &left));
 }
 
+static void test_in_flight_masks_what_was_told_so_alone(void **state) {
+    (void)state;
+    static struct known known;
+    unsigned runs;
+    uint32_t left;
+    load(&known, "O2.over-revoke/ in-flight\n");
+    assert_true(known_in_flight(&known, "O2.over-revoke/lookup/mem/missing"));
+    assert_false(known_in_flight(&known, "O1.reach/lookup/mem/extra"));
+    assert_false(has(&known, LOOKUP DESTROY, &runs, &left));
+    assert_int_equal(known.line[0].seen, 1);
+    load(&known, "O2.over-revoke/\n");
+    assert_false(known_in_flight(&known, "O2.over-revoke/lookup/mem/missing"));
+}
+
 static void test_bad_files(void **state) {
     (void)state;
     static struct known known;
@@ -102,6 +116,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_masking_one_does_not_mask_another),
         cmocka_unit_test(test_other_signatures_are_not_masked),
+        cmocka_unit_test(test_in_flight_masks_what_was_told_so_alone),
         cmocka_unit_test(test_bad_files),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -277,6 +277,12 @@ static void reached_by_all(uint32_t pd, bool fresh, struct rescind_probe *probe)
         probe->reached = ABI_R;
 }
 
+static void reached_where_it_began(uint32_t pd, bool fresh, struct rescind_probe *probe) {
+    (void)fresh;
+    if (pd == 1 && probe->kind == ABI_MEM && (probe->unit == 0x40 || probe->unit == 0x80) && !probe->reached)
+        probe->reached = ABI_R;
+}
+
 static void port_reached(uint32_t pd, bool fresh, struct rescind_probe *probe) {
     (void)fresh;
     if (pd == 1 && probe->kind == ABI_PIO)
@@ -406,6 +412,42 @@ static void test_each_lie_is_seen(void **state) {
     host_harness_free(judge.harness);
 }
 
+#define AT_ONCE(inner)                                                                                                 \
+    "# rescind: 1\n# geometry: small\n# cpus: 2\n\n"                                                                   \
+    "p1 = create_pd root payer=root sel=1\n"                                                                           \
+    "delegate root mem from=phys base=0x10 order=1 to=p1 at=0x40 mask=rwx\n"                                           \
+    "delegate root mem from=phys base=0x10 order=1 to=p1 at=0x80 mask=rwx\n"                                           \
+    "revoke root mem base=0x40 order=1 mask=rwx scope=self place=p1 filter=none preempt=1 run=1\n"                     \
+    "  revoke root mem base=" inner " order=1 mask=rwx scope=self place=p1 filter=none\n"
+
+/* A finding says whether it is about a unit that operations in progress at the same time took from. */
+static void test_what_two_took_from_is_told(void **state) {
+    (void)state;
+    static const char *const stories[] = {AT_ONCE("0x80"), AT_ONCE("0x40")};
+    static struct harness_outcome outcome;
+    const struct harness_options options = {.compare = HARNESS_PROBE};
+    enum { LAST_CALL = 5 };
+    struct seq_op ops[16];
+    struct seq_error error;
+    struct judge judge;
+    hider.overlap = OVER_AT_ONCE;
+    judge_start(&judge, &rescind_target_small, 1u << 14);
+    for (unsigned same = 0; same < 2; same++) {
+        struct seq seq = {.op = ops, .capacity = 16};
+        assert_true(seq_parse(&seq, stories[same], strlen(stories[same]), &error));
+        expect_agreement(&judge, &rescind_target_small, &seq, 0);
+        hider.probe = reached_where_it_began;
+        hider.from = LAST_CALL;
+        harness_run(judge.harness, &seq, &options, &outcome);
+        hider.probe = NULL;
+        assert_int_equal(outcome.verdict, HARNESS_FINDING);
+        assert_int_equal(outcome.shared, same);
+        assert_true(same == (strstr(outcome.report, "in progress at the same time") != NULL));
+    }
+    hider.overlap = APART;
+    host_harness_free(judge.harness);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_corpus_agrees),
@@ -414,6 +456,7 @@ int main(void) {
         cmocka_unit_test(test_boots_once),
         cmocka_unit_test(test_long_life),
         cmocka_unit_test(test_each_lie_is_seen),
+        cmocka_unit_test(test_what_two_took_from_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

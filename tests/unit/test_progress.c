@@ -128,6 +128,35 @@ static void test_covered_until_returned(void **state) {
     assert_false(oracle_uncertain(oracle_at(o, A, ABI_MEM, 0x41)));
 }
 
+static void count_shared(void *context, const struct oracle_mapping *mapping) {
+    (void)mapping;
+    ++*(unsigned *)context;
+}
+
+static unsigned shared_by(struct oracle *o, struct oracle_call call) {
+    unsigned count = 0;
+    assert_int_equal(oracle_decide(o, &call).code, ABI_OK);
+    oracle_each_shared(o, &call, count_shared, &count);
+    return count;
+}
+
+/* What two operations cover, each mapping once. */
+static void test_shared_by_two(void **state) {
+    struct oracle *o = *state;
+    usual_world(o);
+    const struct oracle_call destroy = {.operation = ABI_DESTROY_PD, .caller = ROOT, .pd_selector = 1};
+    struct oracle_call above = revoke(ROOT, ABI_MEM, ABI_CHILDREN, 0x10, 0, ALL_MEM);
+    above.place = ABI_PHYS;
+    assert_int_equal(shared_by(o, above), 0);
+    const uint32_t number = begun(o, revoke(A, ABI_MEM, ABI_SELF, 0x40, 0, ALL_MEM));
+    assert_int_equal(shared_by(o, above), 2);
+    assert_int_equal(shared_by(o, revoke(A, ABI_MEM, ABI_CHILDREN, 0x40, 1, ALL_MEM)), 1);
+    assert_int_equal(shared_by(o, revoke(A, ABI_MEM, ABI_SELF, 0x41, 0, ALL_MEM)), 0);
+    assert_int_equal(shared_by(o, destroy), 2);
+    oracle_end(o, number);
+    assert_int_equal(shared_by(o, destroy), 0);
+}
+
 static void test_new_child_of_a_unit_that_stays_is_not_covered(void **state) {
     struct oracle *o = *state;
     usual_world(o);
@@ -436,6 +465,7 @@ static void test_cancelled(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_covered_until_returned, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_shared_by_two, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_new_child_of_a_unit_that_stays_is_not_covered, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_what_derives_from_covered_is_covered, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_answers_while_in_progress, set_up, tear_down),
