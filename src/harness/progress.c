@@ -125,7 +125,7 @@ static uint32_t place_of(const struct harness *harness, const struct oracle_call
     return named ? (uint32_t)named->resource : call->caller;
 }
 
-/* What a call makes. */
+/* What a call makes, or takes it from. */
 struct made {
     uint32_t pd;
     uint8_t kind;
@@ -156,20 +156,32 @@ static bool may_take(const struct harness *harness, const struct suspended *revo
            (revoke->from == made->pd || (moves && revoke->from == place_of(harness, call)));
 }
 
-/* Whether something may be in the way, or not any more. */
-static bool is_room_uncertain(const struct harness *harness, const struct made *made) {
-    const struct oracle_mapping *there = oracle_next(harness->oracle, made->pd, made->kind, made->first);
-    while (there && there->unit < made->end && !oracle_uncertain(there))
-        there = oracle_next(harness->oracle, made->pd, made->kind, there->unit + 1);
-    return there && there->unit < made->end;
+/* Whether something may be there, or not any more. */
+static bool is_uncertain(const struct harness *harness, const struct made *units) {
+    const struct oracle_mapping *there = oracle_next(harness->oracle, units->pd, units->kind, units->first);
+    while (there && there->unit < units->end && !oracle_uncertain(there))
+        there = oracle_next(harness->oracle, units->pd, units->kind, there->unit + 1);
+    return there && there->unit < units->end;
+}
+
+/* What is perhaps there any more goes where perhaps something is in the way: OK tells nothing of either. */
+static bool is_doubly_uncertain(const struct harness *harness, const struct oracle_call *call,
+                                const struct made *made) {
+    bool moves = call->operation == ABI_DELEGATE || call->operation == ABI_GRANT;
+    const struct made sources = {
+        .pd = call->caller, .kind = call->kind, .first = call->base, .end = call->base + (made->end - made->first)};
+    return moves && call->place != ABI_PHYS && is_uncertain(harness, &sources) && is_uncertain(harness, made);
 }
 
 const char *lacks_order(const struct harness *harness) {
     const struct oracle_call *call = &harness->step.call;
     struct made made;
-    if (!harness->target->unordered || !oracle_is_between(harness->oracle) || !makes(harness, call, &made))
+    if (!harness->target->overlaps || !oracle_is_between(harness->oracle) || !makes(harness, call, &made))
         return NULL;
-    bool matters = is_room_uncertain(harness, &made);
+    bool matters = is_doubly_uncertain(harness, call, &made);
+    if (!harness->target->unordered)
+        return matters ? "order" : NULL;
+    matters |= is_uncertain(harness, &made);
     for (uint32_t i = 0; i < harness->nesting.depth; i++)
         matters |= may_take(harness, &harness->suspended[i], &made, call);
     return matters ? "order" : NULL;
