@@ -1,6 +1,6 @@
 /*
- * Fuzz target: everything in the real geometry, memory above all, on two CPUs: hundreds of leaves, of which CPUs remember
- * translations, show what four in a table do not.
+ * Fuzz target: everything in the real geometry, memory above all, on two CPUs: hundreds of leaves, of which CPUs
+ * remember translations, show what four in a table do not.
  */
 #include "driver.h"
 

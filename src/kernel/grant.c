@@ -61,6 +61,7 @@ enum abi_code invoke_grant(const struct range *source, struct space *destination
         return ABI_E_DEAD;
     }
     if (work_others()) {
+        work_help(ABI_OBJ, false); /* with the last capability to a PD all goes that it has */
         work_help(destination->kind, false);
     }
     if (source->space->pd->referent.dying || destination->pd->referent.dying) {

@@ -131,6 +131,9 @@ static struct node *to_be_cut(const struct range *range) {
 static bool make_way(const struct revoke *revoke) {
     const struct range *range = &revoke->range;
     bool restructures = revoke->scope == ABI_DROP || to_be_cut(range);
+    if (work_others() && revoke->scope == ABI_DROP) {
+        work_help(ABI_OBJ, false); /* with the last capability to a PD all goes that it has */
+    }
     if (work_others() && (restructures || only_lowers(revoke))) {
         work_help(range->space->kind, !restructures);
     }

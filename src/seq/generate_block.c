@@ -177,7 +177,8 @@ static bool name_pd(struct generator *generator, const struct guess_range *range
         op->pd = (struct seq_cap){0};
         op->mask = ABI_MEM_RIGHTS;
         if (index != GUESS_NONE)
-            generator_pick_range(generator, op, generator->guess.range[index].base, generator->guess.range[index].order);
+            generator_pick_range(generator, op, generator->guess.range[index].base,
+                                 generator->guess.range[index].order);
     } else if (op->code == SEQ_MOVE_QUOTA) {
         uint32_t other = generator_pick_cap(generator, caller, GENERATOR_ANY_PD, ABI_QUOTA);
         bool gives = generator_chance(generator, 128);

@@ -65,8 +65,8 @@ static inline void host_point(void) {
     host.point_steps = host.steps;
 }
 
-/* An operation with points is decided: as bounded as between two of them is the way to the first, or to its return if it
- * comes to none. */
+/* An operation with points is decided: as bounded as between two of them is the way to the first, or to its return if
+ * it comes to none. */
 static inline void arch_decided(void) {
     host_point();
 }

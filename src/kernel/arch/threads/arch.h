@@ -54,8 +54,7 @@ static inline void arch_step(const char *function) {
 }
 
 /* An operation with points is decided. */
-static inline void arch_decided(void) {
-}
+static inline void arch_decided(void) {}
 
 /* arch/smp: a preemption point. No operation stops for longer. */
 bool arch_point(void);

@@ -23,8 +23,7 @@ static inline void arch_step(const char *function) {
 }
 
 /* An operation with points is decided. */
-static inline void arch_decided(void) {
-}
+static inline void arch_decided(void) {}
 
 /* A preemption point: other CPUs may do system calls here. No operation stops for longer. */
 bool arch_point(void);
