@@ -69,6 +69,22 @@ static const struct argp_option options[] = {
     {0},
 };
 
+/* What goes with what. */
+static void check_together(const struct arguments *arguments, struct argp_state *state) {
+    if (!arguments->qemu.on)
+        argp_error(state, "only a booted kernel can be stressed: --on=qemu or --on=nova");
+    if (arguments->qemu.nova && strcmp(arguments->mode, "sequences") != 0)
+        argp_error(state, "--on=nova has --mode=sequences only");
+    if (arguments->findings && strcmp(arguments->mode, "sequences") != 0)
+        argp_error(state, "--findings goes with --mode=sequences only");
+    if (arguments->known && !arguments->findings)
+        argp_error(state, "--known goes with --findings");
+    if (arguments->corpus && (!arguments->findings || arguments->victims || arguments->apart))
+        argp_error(state, "--corpus goes with --findings, and not with --victims or --apart");
+    if (arguments->unguided && !arguments->corpus)
+        argp_error(state, "--unguided goes with --corpus");
+}
+
 static error_t parse(int key, char *argument, struct argp_state *state) {
     struct arguments *arguments = state->input;
     switch (key) {
@@ -128,18 +144,7 @@ static error_t parse(int key, char *argument, struct argp_state *state) {
         argp_error(state, "unexpected argument '%s'", argument);
         return 0;
     case ARGP_KEY_END:
-        if (!arguments->qemu.on)
-            argp_error(state, "only a booted kernel can be stressed: --on=qemu or --on=nova");
-        if (arguments->qemu.nova && strcmp(arguments->mode, "sequences") != 0)
-            argp_error(state, "--on=nova has --mode=sequences only");
-        if (arguments->findings && strcmp(arguments->mode, "sequences") != 0)
-            argp_error(state, "--findings goes with --mode=sequences only");
-        if (arguments->known && !arguments->findings)
-            argp_error(state, "--known goes with --findings");
-        if (arguments->corpus && (!arguments->findings || arguments->victims || arguments->apart))
-            argp_error(state, "--corpus goes with --findings, and not with --victims or --apart");
-        if (arguments->unguided && !arguments->corpus)
-            argp_error(state, "--unguided goes with --corpus");
+        check_together(arguments, state);
         return 0;
     }
     return ARGP_ERR_UNKNOWN;
