@@ -71,14 +71,15 @@ static uint64_t image_entry(uint64_t address) {
 
 void boot_protect_kernel(void) {
     uint64_t image = (uint64_t)(uintptr_t)image_start & ~(LARGE_BYTES - 1);
+    uint64_t own = (image - LAYOUT_KERNEL_BASE) / LARGE_BYTES;
     for (uint64_t i = 0; i < ENTRIES; i++) {
         image_pages[i] = image_entry(image + i * CONTROL_PAGE);
     }
+    /* Never what this code runs in, which may go on into a page that the CPU has not come to yet. */
     for (uint64_t i = 0; i < 2 * ENTRIES; i++) {
-        boot_directories[i] |= PTE_NO_EXECUTE;
+        boot_directories[i] |= i == own ? 0 : PTE_NO_EXECUTE;
     }
-    boot_directories[(image - LAYOUT_KERNEL_BASE) / LARGE_BYTES] =
-        machine_physical(image_pages) | PTE_PRESENT | PTE_WRITE;
+    boot_directories[own] = machine_physical(image_pages) | PTE_PRESENT | PTE_WRITE;
     boot_root[0] = 0;
     cpu_write_cr3(cpu_read_cr3());
 }
