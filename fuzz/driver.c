@@ -3,6 +3,7 @@
  * libFuzzer here.
  */
 #include "driver.h"
+#include "harness/aim.h"
 #include "harness/host.h"
 #include "moments.h"
 #include "mutation.h"
@@ -21,6 +22,7 @@ size_t LLVMFuzzerCustomCrossOver(const uint8_t *a, size_t a_size, const uint8_t 
 
 enum {
     FRESH_OPS_MAX = 32, /* operations of a sequence generated anew */
+    AIM_ONE_IN = 2,     /* inputs of which schedules are moved to where they meet something */
     TEXT_BYTES = (MUTATION_MAX_OPS + 16) * 2 * SEQ_TEXT_MAX,
 };
 
@@ -40,6 +42,7 @@ static struct {
     struct session_counters *counters;
     struct harness_outcome outcome;
     struct mutation mutation;
+    struct aim aim;
     struct seq_op ops[MUTATION_MAX_OPS];
     char text[TEXT_BYTES];
 } driver;
@@ -98,13 +101,25 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     return 0;
 }
 
+static void aim_some(struct mutation *mutation, uint8_t *data, size_t size) {
+    if (!fuzz_target.profile.preempt || seq_random_below(&mutation->random, AIM_ONE_IN))
+        return;
+    struct seq seq = mutation_decode(mutation->geometry, mutation->profile->cpus, driver.ops, data, size);
+    aim_schedules(&driver.aim, driver.harness, &seq, &mutation->random);
+    mutation_encode(&seq, data);
+}
+
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned int seed) {
+    struct mutation *mutation = seeded(seed);
     enum mutation_kind kind;
     if (driver.inputs == INPUTS_RAW)
         return LLVMFuzzerMutate(data, size, max_size);
     if (driver.inputs == INPUTS_GENERATE)
         size = 0; /* nothing to change: a fresh sequence */
-    return mutation_next(seeded(seed), data, size, max_size, &kind);
+    size = mutation_next(mutation, data, size, max_size, &kind);
+    if (kind != MUTATION_BYTES)
+        aim_some(mutation, data, size);
+    return size;
 }
 
 size_t LLVMFuzzerCustomCrossOver(const uint8_t *a, size_t a_size, const uint8_t *b, size_t b_size, uint8_t *out,

@@ -25,7 +25,7 @@ static struct seq decode(struct mutation *mutation, unsigned int slot, const uin
     return mutation_decode(mutation->geometry, mutation->profile->cpus, mutation->ops[slot], data, size);
 }
 
-static size_t encode(const struct seq *seq, uint8_t *data) {
+size_t mutation_encode(const struct seq *seq, uint8_t *data) {
     for (uint32_t i = 0; i < seq->count; i++)
         seq_pack_op(seq->geometry, &seq->op[i], data + (size_t)i * SEQ_OP_BYTES);
     return (size_t)seq->count * SEQ_OP_BYTES;
@@ -95,7 +95,7 @@ size_t mutation_change(struct mutation *mutation, uint8_t *data, size_t size, si
         return change_bytes(mutation, data, size < max_size ? size : max_size, max_size);
     struct seq seq = decode(mutation, 0, data, size);
     seq_mutate(&seq, &mutation->random, mutation->profile, max_ops);
-    return encode(&seq, data);
+    return mutation_encode(&seq, data);
 }
 
 size_t mutation_next(struct mutation *mutation, uint8_t *data, size_t size, size_t max_size, enum mutation_kind *kind) {
@@ -105,7 +105,7 @@ size_t mutation_next(struct mutation *mutation, uint8_t *data, size_t size, size
     *kind = MUTATION_FRESH;
     struct seq seq = decode(mutation, 0, NULL, 0);
     seq_generate(&seq, &mutation->random, mutation->profile, 1 + below(mutation, most));
-    return encode(&seq, data);
+    return mutation_encode(&seq, data);
 }
 
 size_t mutation_cross(struct mutation *mutation, const uint8_t *a, size_t a_size, const uint8_t *b, size_t b_size,
@@ -117,5 +117,5 @@ size_t mutation_cross(struct mutation *mutation, const uint8_t *a, size_t a_size
     struct seq second = decode(mutation, 1, b, b_size);
     struct seq crossed = decode(mutation, 2, NULL, 0);
     seq_crossover(&crossed, &first, &second, &mutation->random, max_ops);
-    return encode(&crossed, out);
+    return mutation_encode(&crossed, out);
 }

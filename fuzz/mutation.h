@@ -23,6 +23,9 @@ struct mutation {
 struct seq mutation_decode(const struct seq_geometry *geometry, uint8_t cpus, struct seq_op *ops, const uint8_t *data,
                            size_t size);
 
+/* The reverse; returns the size. */
+size_t mutation_encode(const struct seq *seq, uint8_t *data);
+
 enum mutation_kind { MUTATION_BYTES, MUTATION_OPS, MUTATION_FRESH };
 
 /* Each returns the size of what it made in `data`, max_size at most. */

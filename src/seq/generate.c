@@ -603,6 +603,7 @@ void generator_begin(struct generator *generator, const struct seq_geometry *geo
     generator->operations = operations;
     generator->preempt = profile->preempt;
     generator->pending_count = generator->pending_at = 0;
+    generator->is_deferred = false;
     generator->next_name = 1;
     generator->seen_count = 0;
 }
@@ -628,6 +629,32 @@ static void take_pending(struct generator *generator, struct seq_op *op, uint32_
     generator->last = *op;
 }
 
+/* What was deferred, or something new. */
+static bool make_next(struct generator *generator, struct seq_op *op, uint32_t position, uint32_t count) {
+    if (!generator->is_deferred)
+        return make_repeat(generator, op) || make(generator, op, pick_code(generator, position, count));
+    *op = generator->deferred;
+    return true;
+}
+
+/* Some revokes and destroys wait until PDs run from which they take something. */
+static void defer(struct generator *generator, struct seq_op *op) {
+    enum { OF_256 = 96, VICTIMS = 2 };
+    bool takes = op->code == SEQ_REVOKE || op->code == SEQ_DESTROY_PD;
+    if (generator->cpus == 1 || !takes || !(generator->operations >> SEQ_SWITCH & 1))
+        return;
+    if (!generator->is_deferred)
+        generator->victims =
+            generator_chance(generator, OF_256) ? 1 + (uint32_t)generator_below(generator, VICTIMS) : 0;
+    struct seq_op change;
+    generator->is_deferred = generator->victims && generator_run_victim(generator, op, &change);
+    if (!generator->is_deferred)
+        return;
+    generator->victims--;
+    generator->deferred = *op;
+    *op = change;
+}
+
 void generator_next(struct generator *generator, struct seq_op *op, uint32_t position, uint32_t count) {
     if (generator->pending_at < generator->pending_count) {
         take_pending(generator, op, count - position - 1);
@@ -635,9 +662,11 @@ void generator_next(struct generator *generator, struct seq_op *op, uint32_t pos
     }
     bool mistake = generator_chance(generator, generator->mistakes), done = false;
     for (uint32_t tries = 0; tries < OP_TRIES && !done; tries++) {
-        bool made = make_repeat(generator, op) || make(generator, op, pick_code(generator, position, count));
+        bool made = make_next(generator, op, position, count);
         if (mistake)
             make_mistake(generator, op);
+        else
+            defer(generator, op);
         fit(generator, op, count - position - 1);
         generator->pending_count = generator->pending_at = 0;
         if (!mistake)

@@ -32,6 +32,9 @@ struct generator {
     uint8_t preempt;                          /* of 256: revokes and destroys that get a schedule */
     struct seq_op pending[GENERATOR_PENDING]; /* of the block of the last operation: to come next */
     uint32_t pending_count, pending_at;
+    struct seq_op deferred; /* a revoke or destroy that waits until PDs run from which it takes something: */
+    bool is_deferred;
+    uint32_t victims; /* how many more */
 };
 
 static inline uint64_t generator_below(struct generator *generator, uint64_t bound) {
@@ -63,6 +66,10 @@ void generator_next(struct generator *generator, struct seq_op *op, uint32_t pos
 /* Gives some revokes and destroys, before they are applied to the guess, a schedule and what is to follow in their
  * block; `to_come` operations at most. */
 void generator_suspend(struct generator *generator, struct seq_op *op, uint32_t to_come);
+
+/* Makes a CPU run a PD from which the operation, which is not yet applied to the guess, takes memory: only what runs, or
+ * has run, remembers translations. False: there is none that does not run. */
+bool generator_run_victim(struct generator *generator, const struct seq_op *taking, struct seq_op *op);
 
 /* Makes an operation that has to do with what the suspended one takes, which is not yet applied to the guess. False: it
  * came to nothing. */

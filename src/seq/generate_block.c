@@ -220,6 +220,25 @@ static bool resume(struct generator *generator, struct seq_op *op) {
     return true;
 }
 
+static bool runs(const struct generator *generator, uint8_t pd) {
+    for (uint8_t cpu = 0; cpu < generator->cpus; cpu++) {
+        if (generator->guess.runs[cpu] == pd)
+            return true;
+    }
+    return false;
+}
+
+bool generator_run_victim(struct generator *generator, const struct seq_op *taking, struct seq_op *op) {
+    uint32_t index = pick_taken(generator, taking);
+    if (index == GUESS_NONE || generator->cpus == 1)
+        return false;
+    const struct guess_range *range = &generator->guess.range[index];
+    seq_blank(op, SEQ_SWITCH);
+    op->cpu = (uint8_t)(1 + generator_below(generator, generator->cpus - 1u));
+    op->caller = generator->guess.name_of[range->pd];
+    return range->kind == ABI_MEM && generator_can_call(generator, range->pd) && !runs(generator, range->pd);
+}
+
 bool generator_interfere(struct generator *generator, const struct seq_op *suspended, struct seq_op *op) {
     uint32_t index = pick_taken(generator, suspended);
     uint64_t roll = generator_below(generator, 16);

@@ -1479,6 +1479,27 @@ static void accesses_follow_what_happens(void **state) {
     assert_true(accesses > 600 && hits > accesses / 2 && stale > accesses / 50);
 }
 
+/* What a CPU remembers is of interest where a PD runs from which something is taken. */
+static void victims_run(void **state) {
+    struct rig *rig = *state;
+    const struct seq_profile profile = {.cpus = 2};
+    static struct guess guess;
+    uint32_t revokes = 0, running = 0;
+    for (int i = 0; i < 600; i++) {
+        seq_generate(&rig->a, &rig->random, &profile, OPS);
+        guess_begin(&guess, rig->a.geometry);
+        for (uint32_t k = 0; k < OPS; k++) {
+            const struct seq_op *op = &rig->a.op[k];
+            if (op->code == SEQ_REVOKE && op->kind == ABI_MEM && op->place == ABI_OWN && op->caller) {
+                revokes++;
+                running += guess.runs[1] < GUESS_PDS && guess.runs[1] == guess.slot_of[op->caller];
+            }
+            guess_apply(&guess, op);
+        }
+    }
+    assert_true(revokes > 600 && running > revokes / 3);
+}
+
 struct tally {
     uint32_t ops, changed, code[SEQ_CODES], source[4], place[4], scope[4], kind[4], remote, filtered, selectors, others,
         large, depth, repeats, elsewhere;
@@ -2396,6 +2417,7 @@ int main(void) {
         TEST(the_guess_counts_pages),
         TEST(the_guess_knows_what_runs),
         TEST(accesses_follow_what_happens),
+        TEST(victims_run),
         TEST(generated_sequences_are_varied),
         TEST(swarms_differ),
         TEST(real_sequences_use_the_edges),
