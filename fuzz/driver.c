@@ -3,11 +3,11 @@
  * libFuzzer here.
  */
 #include "driver.h"
-#include "harness/aim.h"
 #include "harness/host.h"
 #include "moments.h"
 #include "mutation.h"
 #include "session.h"
+#include "trial.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,7 +22,7 @@ size_t LLVMFuzzerCustomCrossOver(const uint8_t *a, size_t a_size, const uint8_t 
 
 enum {
     FRESH_OPS_MAX = 32, /* operations of a sequence generated anew */
-    AIM_ONE_IN = 2,     /* inputs of which schedules are moved to where they meet something */
+    AIMED_ONE_IN = 2,   /* inputs of targets that preempt */
     TEXT_BYTES = (MUTATION_MAX_OPS + 16) * 2 * SEQ_TEXT_MAX,
 };
 
@@ -42,7 +42,6 @@ static struct {
     struct session_counters *counters;
     struct harness_outcome outcome;
     struct mutation mutation;
-    struct aim aim;
     struct seq_op ops[MUTATION_MAX_OPS];
     char text[TEXT_BYTES];
 } driver;
@@ -76,8 +75,7 @@ static enum inputs chosen_inputs(const char *wanted) {
 }
 
 int LLVMFuzzerInitialize(int *argc, char ***argv) {
-    (void)argc;
-    (void)argv;
+    trial_start(*argc, *argv);
     driver.inputs = chosen_inputs(getenv("RESCIND_MUTATOR"));
     driver.counters = session_start();
     driver.harness = host_harness_new(&driver.host, fuzz_kernel(), fuzz_target.mappings, &oracle_policy_exact);
@@ -102,10 +100,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 }
 
 static void aim_some(struct mutation *mutation, uint8_t *data, size_t size) {
-    if (!fuzz_target.profile.preempt || seq_random_below(&mutation->random, AIM_ONE_IN))
+    if (!fuzz_target.profile.preempt || seq_random_below(&mutation->random, AIMED_ONE_IN))
         return;
     struct seq seq = mutation_decode(mutation->geometry, mutation->profile->cpus, driver.ops, data, size);
-    aim_schedules(&driver.aim, driver.harness, &seq, &mutation->random);
+    trial_aim(driver.harness, &seq, &mutation->random);
     mutation_encode(&seq, data);
 }
 

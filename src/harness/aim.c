@@ -20,20 +20,19 @@ static uint32_t below(struct seq_random *random, uint32_t bound) {
 }
 
 /* The sequence up to operation `at`, which stops at one point after the other, in blocks that do not end before. */
-static struct seq make_trial(struct aim *aim, const struct seq *seq, uint32_t at) {
-    struct seq trial = *seq;
-    trial.op = aim->op;
-    trial.capacity = AIM_OPS + AIM_POINTS;
-    trial.count = at + AIM_POINTS;
+static void make_trial(struct aim *aim, const struct seq *seq, uint32_t at) {
+    aim->trial = *seq;
+    aim->trial.op = aim->op;
+    aim->trial.capacity = AIM_OPS + AIM_POINTS;
+    aim->trial.count = at + AIM_POINTS;
     __builtin_memcpy(aim->op, seq->op, (at + 1) * sizeof(aim->op[0]));
     for (uint32_t i = 0; i <= at; i++) {
         if (seq_has_schedule(&aim->op[i]) && i + aim->op[i].nested >= at)
             aim->op[i].nested = UINT8_MAX;
     }
     aim->op[at].point = 1;
-    for (uint32_t i = at + 1; i < trial.count; i++)
+    for (uint32_t i = at + 1; i < aim->trial.count; i++)
         aim->op[i] = (struct seq_op){.code = SEQ_RESUME, .nested = SEQ_INNERMOST, .point = 1};
-    return trial;
 }
 
 static bool is_same(const char *a, const char *b) {
@@ -68,20 +67,15 @@ static uint8_t choose(const struct aim *aim, struct seq_random *random) {
     return chosen;
 }
 
-static void aim_at(struct aim *aim, struct harness *harness, struct seq *seq, uint32_t at, struct seq_random *random) {
-    struct seq trial = make_trial(aim, seq, at);
+void aim_schedule(struct aim *aim, struct harness *harness, struct seq *seq, uint32_t at, struct seq_random *random) {
     struct watch watch = {.aim = aim, .op = &aim->op[at]};
     const struct harness_options options = {.compare = HARNESS_OFF, .on_step = on_step, .context = &watch};
+    if (at >= AIM_OPS || !seq_has_schedule(&seq->op[at]))
+        return;
+    make_trial(aim, seq, at);
     aim->count = 0;
-    harness_run(harness, &trial, &options, &aim->outcome);
+    harness_run(harness, &aim->trial, &options, &aim->outcome);
     uint8_t point = choose(aim, random);
     if (point)
         seq->op[at].point = point;
-}
-
-void aim_schedules(struct aim *aim, struct harness *harness, struct seq *seq, struct seq_random *random) {
-    for (uint32_t i = 0; i < seq->count && i < AIM_OPS; i++) {
-        if (seq_has_schedule(&seq->op[i]) && below(random, 2))
-            aim_at(aim, harness, seq, i, random);
-    }
 }

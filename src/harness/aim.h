@@ -14,13 +14,14 @@ enum { AIM_POINTS = 32 /* looked at, from the first on */, AIM_OPS = 256 /* of t
 
 /* Memory for it; nothing in it has to be set. */
 struct aim {
+    struct seq trial; /* what is, or was last, run to see the points */
     struct seq_op op[AIM_OPS + AIM_POINTS];
     const char *point[AIM_POINTS];
     uint32_t count;
     struct harness_outcome outcome;
 };
 
-/* Moves the schedules of about half of the operations that have one; nothing else is changed. */
-void aim_schedules(struct aim *aim, struct harness *harness, struct seq *seq, struct seq_random *random);
+/* Moves the schedule of operation `at`, if it has one and comes by a point; nothing else is changed. */
+void aim_schedule(struct aim *aim, struct harness *harness, struct seq *seq, uint32_t at, struct seq_random *random);
 
 #endif

@@ -67,7 +67,8 @@ static void take_aim(struct rig *rig, uint64_t seed) {
     rig->aimed = rig->seq;
     rig->aimed.op = rig->aimed_op;
     memcpy(rig->aimed_op, rig->op, sizeof rig->op);
-    aim_schedules(&rig->aim, rig->harness, &rig->aimed, &random);
+    for (uint32_t i = 0; i < rig->aimed.count; i++)
+        aim_schedule(&rig->aim, rig->harness, &rig->aimed, i, &random);
 }
 
 static void on_step(void *context, const struct harness_step *step) {
@@ -88,15 +89,12 @@ static const char *run(struct rig *rig) {
 static void schedules_meet_something(void **state) {
     struct rig *rig = *state;
     const char *seen[NAMES];
-    uint32_t times[NAMES] = {0}, names = 0, moved = 0;
+    uint32_t times[NAMES] = {0}, names = 0;
     for (uint64_t seed = 0; seed < SEEDS; seed++) {
         take_aim(rig, seed);
         const char *point = run(rig);
         uint32_t i = 0;
-        assert_int_equal(point != NULL, rig->aimed_op[6].point != 200);
-        if (!point)
-            continue;
-        moved++;
+        assert_non_null(point);
         while (i < names && strcmp(seen[i], point) != 0)
             i++;
         assert_true(i < NAMES);
@@ -104,10 +102,9 @@ static void schedules_meet_something(void **state) {
             seen[names++] = point;
         times[i]++;
     }
-    assert_true(moved > SEEDS / 3 && moved < 2 * SEEDS / 3);
     assert_true(names >= 6);
     for (uint32_t i = 0; i < names; i++) /* also the rare ones */
-        assert_true(times[i] > moved / names / 3);
+        assert_true(times[i] > SEEDS / names / 3);
 }
 
 static void nothing_else_is_changed(void **state) {
