@@ -69,19 +69,6 @@ static bool pass_on(struct generator *generator, const struct guess_range *range
     return is_allowed(generator, op->code) && generator_can_call(generator, range->pd);
 }
 
-/* What a PD whose capability goes has itself is passed on: with its last capability it dies. */
-static bool pass_on_of(struct generator *generator, uint8_t pd, struct seq_op *op) {
-    uint8_t kind = generator->objects && generator_chance(generator, 160) ? ABI_OBJ : ABI_MEM;
-    uint32_t index = generator_pick(generator, kind, pd);
-    if (index == GUESS_NONE || !pass_on(generator, &generator->guess.range[index], op))
-        return false;
-    if (generator_chance(generator, 96) && is_allowed(generator, SEQ_GRANT)) {
-        op->code = SEQ_GRANT;
-        op->pd = (struct seq_cap){0};
-    }
-    return true;
-}
-
 /* Something else appears at its units. */
 static bool map_into(struct generator *generator, const struct guess_range *range, struct seq_op *op) {
     uint32_t cap = generator_pick_cap(generator, GUESS_ROOT, range->pd, ABI_MAP);
@@ -132,6 +119,24 @@ static bool take_too(struct generator *generator, const struct guess_range *rang
         op->mask = op->kind == ABI_MEM ? ABI_W : (uint8_t)(1 + generator_below(generator, ABI_OBJ_RIGHTS));
     generator_pick_range(generator, op, range->base, range->order);
     return generator_pick_revoke_place(generator, op, range->pd, range->pd) && is_allowed(generator, SEQ_REVOKE);
+}
+
+/* A PD whose capability goes does something with what it has itself: with its last capability it dies. */
+static bool act_of(struct generator *generator, uint8_t pd, struct seq_op *op) {
+    uint8_t kind = generator->objects && generator_chance(generator, 128) ? ABI_OBJ : ABI_MEM;
+    uint32_t index = generator_pick(generator, kind, pd);
+    if (index == GUESS_NONE)
+        return false;
+    const struct guess_range *range = &generator->guess.range[index];
+    if (generator_chance(generator, 72))
+        return take_too(generator, range, op);
+    if (!pass_on(generator, range, op))
+        return false;
+    if (generator_chance(generator, 96) && is_allowed(generator, SEQ_GRANT)) {
+        op->code = SEQ_GRANT;
+        op->pd = (struct seq_cap){0};
+    }
+    return true;
 }
 
 /* A PD concerned dies, or a new one comes. */
@@ -249,8 +254,8 @@ bool generator_interfere(struct generator *generator, const struct seq_op *suspe
     const struct guess_range *range = &generator->guess.range[index];
     if (range->kind == ABI_OBJ && generator->objects == 0)
         return roll >= 11 && change_pds(generator, range, op);
-    if (roll < 3 && guess_names_pd(range) && suspended->code == SEQ_REVOKE)
-        return pass_on_of(generator, (uint8_t)range->resource, op);
+    if (roll < 6 && guess_names_pd(range) && suspended->code == SEQ_REVOKE)
+        return act_of(generator, (uint8_t)range->resource, op);
     if (roll < 4)
         return pass_on(generator, range, op);
     if (roll < 7)
