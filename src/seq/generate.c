@@ -206,6 +206,23 @@ uint8_t generator_pick_receiver(struct generator *generator, struct seq_op *op, 
     return (uint8_t)generator->guess.range[cap].resource;
 }
 
+/* Root gives a PD a capability to another one: something to pass on to. False: it cannot. */
+static bool introduce(struct generator *generator, struct seq_op *op, uint8_t pd) {
+    if (!generator->objects || !(generator->operations >> SEQ_GRANT & 1))
+        return false;
+    uint32_t cap = generator_pick_cap(generator, GUESS_ROOT, pd, ABI_MAP);
+    uint32_t other = generator_pick_cap(generator, GUESS_ROOT, GENERATOR_ANY_PD, ABI_MAP);
+    if (cap == GUESS_NONE || other == GUESS_NONE || generator->guess.range[other].resource == pd)
+        return false;
+    seq_blank(op, SEQ_DELEGATE);
+    op->kind = ABI_OBJ;
+    op->base = generator->guess.range[other].base;
+    op->pd = generator_cap_argument(generator, cap);
+    op->mask = ABI_OBJ_RIGHTS;
+    op->destination = generator_pick_place(generator, pd, ABI_OBJ, 0);
+    return true;
+}
+
 static bool make_delegate(struct generator *generator, struct seq_op *op) {
     op->kind = pick_kind(generator);
     uint32_t source = pick_deep(generator, op->kind);
@@ -224,7 +241,7 @@ static bool make_delegate(struct generator *generator, struct seq_op *op) {
     op->mask = pick_mask(generator, op->kind, true);
     uint8_t to = generator_pick_receiver(generator, op, caller);
     if (to == caller && caller != GUESS_ROOT && generator_chance(generator, 128))
-        return false; /* rather something that another PD takes part in */
+        return introduce(generator, op, caller); /* rather something that another PD takes part in */
     if (op->kind == ABI_PIO) {
         op->destination = op->base; /* anything else is refused, and so is a range where it is already */
         return to != caller || op->place == ABI_PHYS;
@@ -285,12 +302,28 @@ bool generator_pick_revoke_place(struct generator *generator, struct seq_op *op,
     return generator_can_call(generator, caller);
 }
 
+/* Root's capability to a PD that has memory, all of it to be taken: what the PD does meanwhile matters. */
+static bool make_doom(struct generator *generator, struct seq_op *op) {
+    uint32_t index = generator_pick(generator, ABI_MEM, GENERATOR_ANY_PD);
+    if (index == GUESS_NONE || generator->guess.range[index].pd == GUESS_ROOT)
+        return false;
+    uint32_t cap = generator_pick_cap(generator, GUESS_ROOT, generator->guess.range[index].pd, 0);
+    if (cap == GUESS_NONE)
+        return false;
+    op->scope = ABI_SELF;
+    op->mask = ABI_OBJ_RIGHTS;
+    op->base = generator->guess.range[cap].base;
+    return true;
+}
+
 static bool make_revoke(struct generator *generator, struct seq_op *op) {
     static const uint8_t scopes[8] = {ABI_CHILDREN, ABI_CHILDREN, ABI_CHILDREN, ABI_SELF,
                                       ABI_SELF,     ABI_SELF,     ABI_DROP,     ABI_CHILDREN};
     op->kind = pick_kind(generator);
     op->scope = scopes[generator_below(generator, 8)];
     op->mask = pick_mask(generator, op->kind, false);
+    if (op->kind == ABI_OBJ && generator->preempt && generator_chance(generator, 64) && make_doom(generator, op))
+        return true;
     uint32_t index = generator_pick(generator, op->kind, GENERATOR_ANY_PD);
     if (index == GUESS_NONE)
         return false;

@@ -121,14 +121,28 @@ static bool take_too(struct generator *generator, const struct guess_range *rang
     return generator_pick_revoke_place(generator, op, range->pd, range->pd) && is_allowed(generator, SEQ_REVOKE);
 }
 
+/* Some range of that kind in that PD, best one that it has passed on, or GUESS_NONE. */
+static uint32_t pick_passed_on(struct generator *generator, uint8_t kind, uint8_t pd) {
+    const struct guess *guess = &generator->guess;
+    uint32_t at = guess->count ? (uint32_t)generator_below(generator, guess->count) : 0;
+    for (uint32_t i = 0; i < guess->count; i++) {
+        const struct guess_range *child = &guess->range[at];
+        if (child->kind == kind && child->pd != pd && child->parent != GUESS_NONE &&
+            guess->range[child->parent].pd == pd)
+            return child->parent;
+        at = at + 1 < guess->count ? at + 1 : 0;
+    }
+    return generator_pick(generator, kind, pd);
+}
+
 /* A PD whose capability goes does something with what it has itself: with its last capability it dies. */
 static bool act_of(struct generator *generator, uint8_t pd, struct seq_op *op) {
-    uint8_t kind = generator->objects && generator_chance(generator, 128) ? ABI_OBJ : ABI_MEM;
-    uint32_t index = generator_pick(generator, kind, pd);
+    uint8_t kind = generator->objects && generator_chance(generator, 96) ? ABI_OBJ : ABI_MEM;
+    uint32_t index = pick_passed_on(generator, kind, pd);
     if (index == GUESS_NONE)
         return false;
     const struct guess_range *range = &generator->guess.range[index];
-    if (generator_chance(generator, 72))
+    if (generator_chance(generator, 112))
         return take_too(generator, range, op);
     if (!pass_on(generator, range, op))
         return false;
