@@ -81,9 +81,7 @@ unsigned cover_tells(const struct work *work, const struct node *node) {
 
 /* Whether a revoke in progress covers the node. */
 static bool covers(const struct work *work, const struct node *node) {
-    if (work->tidies) {
-        return false;
-    }
+    KASSERT(!work->tidies); /* it is not suspended, so nobody asks */
     if (has_taken(work, node)) {
         return true;
     }
