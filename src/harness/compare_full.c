@@ -247,9 +247,22 @@ static void compare_child(struct harness *harness, const struct rescind_node_vie
     }
 }
 
+/* What a node's children may derive from: while it takes in its buddy, from that too. */
+static struct rescind_node_view as_parent(const struct harness *harness, uint32_t index,
+                                          const struct rescind_node_view *node) {
+    struct rescind_node_view whole = *node;
+    if (!is_between(harness) || !harness->target->joining || harness->target->joining() != index)
+        return whole;
+    whole.base &= ~node_units(node);
+    whole.resource &= ~node_units(node);
+    whole.order++;
+    return whole;
+}
+
 static void compare_children(struct harness *harness, const struct space *space, uint32_t index,
                              const struct rescind_node_view *node, struct totals *totals) {
     const struct rescind_target *target = harness->target;
+    const struct rescind_node_view parent = as_parent(harness, index, node);
     struct rescind_node_view child;
     uint32_t previous = RESCIND_NONE;
     for (uint32_t at = node->first_child; at != RESCIND_NONE; at = child.next_sibling) {
@@ -266,7 +279,7 @@ static void compare_children(struct harness *harness, const struct space *space,
         if (oracle_id(harness, child.pd) == ORACLE_NONE)
             note(harness, FLAW_DEAD_SPACE, space->pd, space->kind, node->base);
         else
-            compare_child(harness, node, space->pd, &child);
+            compare_child(harness, &parent, space->pd, &child);
         previous = at;
     }
 }

@@ -521,6 +521,10 @@ bool mapdb_postponed(void) {
     return postponed != NULL;
 }
 
+const struct node *mapdb_joining(void) {
+    return absorbing.buddy ? absorbing.node : NULL;
+}
+
 void mapdb_complete(void) {
     if (absorbing.node) {
         while (absorbing.buddy && !absorb(absorbing.node, absorbing.buddy)) {

@@ -68,6 +68,8 @@ bool mapdb_settled(void);
 bool mapdb_postponed(void);
 /* Completes what is half done of that. */
 void mapdb_complete(void);
+/* The node that has taken some of its buddy's children and not yet all, or NULL. */
+const struct node *mapdb_joining(void);
 
 /* Nodes that were ever unlinked, and of them those that were freed. Frees some of the first `mark` that are not free
  * yet; false: there are none. */

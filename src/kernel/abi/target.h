@@ -223,6 +223,9 @@ struct rescind_target {
      * point on; a constant bounds it (0: none is known). */
     uint64_t (*stretch)(void);
     uint64_t stretch_limit;
+    /* The node that is taking in its buddy, the equal block beside it, while an operation stands in the middle of that:
+     * children of the buddy may hang from it already. RESCIND_NONE if there is none. May be NULL: there never is. */
+    uint32_t (*joining)(void);
 
     /* Why there is no such operation, in a word, or NULL: there is. What is not there is left out and counted, and with
      * this function so is what the model calls a bad argument. NULL: everything is there. */

@@ -189,6 +189,7 @@ const struct rescind_target GEO_TARGET = {
     .suspended_limit = GEO_WORKS,
     .stretch = target_stretch,
     .stretch_limit = GEO_STRETCH_LIMIT,
+    .joining = view_joining,
     .fail_allocation = account_fail,
     .sites = account_sites,
     .switch_to = target_switch_to,

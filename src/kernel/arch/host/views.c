@@ -42,6 +42,10 @@ bool view_object(uint32_t index, struct rescind_object_view *view) {
     return true;
 }
 
+uint32_t view_joining(void) {
+    return index_or_none(mapdb_joining());
+}
+
 bool view_node(uint32_t index, struct rescind_node_view *view) {
     const struct node *node = mapdb_by_index(index);
     if (!node) {

@@ -9,6 +9,7 @@
 
 bool view_pd(uint32_t index, struct rescind_pd_view *view);
 bool view_object(uint32_t index, struct rescind_object_view *view);
+uint32_t view_joining(void);
 bool view_node(uint32_t index, struct rescind_node_view *view);
 uint32_t view_phys_tree_root(enum abi_kind kind);
 
