@@ -4,7 +4,7 @@
 #include "generate.h"
 #include "step.h"
 
-enum { PLACE_TRIES = 6, OP_TRIES = 4, FEW_PDS = 3, REPEAT_LOG2 = 2 };
+enum { PLACE_TRIES = 6, OP_TRIES = 4, FEW_PDS = 3, REPEAT_LOG2 = 2, CHILDREN = 8 };
 
 static uint64_t space_size(const struct generator *generator, uint8_t kind) {
     return (uint64_t)1 << seq_space_log2(generator->geometry, kind);
@@ -260,6 +260,10 @@ static bool make_delegate(struct generator *generator, struct seq_op *op) {
     if (repeats) {
         op->base = align(op->base, op->place == ABI_PHYS ? wide : op->order);
         generator->repeat = 1 + (uint32_t)generator_below(generator, (1 << REPEAT_LOG2) - 1);
+        generator->same_source =
+            op->place != ABI_PHYS && generator->operations >> SEQ_GRANT & 1 && generator_chance(generator, 48);
+        if (generator->same_source)
+            generator->repeat += CHILDREN;
     }
     return true;
 }
@@ -482,7 +486,7 @@ static bool make_repeat(struct generator *generator, struct seq_op *op) {
         return false;
     *op = generator->last;
     uint64_t size = (uint64_t)1 << op->order, end = space_size(generator, op->kind);
-    op->base += size;
+    op->base += generator->same_source ? 0 : size;
     op->destination += size;
     bool inside = op->base < end && op->destination < end;
     generator->repeat = inside ? generator->repeat - 1 : 0;

@@ -25,6 +25,7 @@ struct generator {
     uint64_t units_left, delegated; /* of the profile's budget; units delegated so far */
     struct seq_op last;             /* what is being repeated */
     uint32_t repeat;                /* how many times more */
+    bool same_source;               /* each time from the same range: many children of one unit */
     uint32_t next_name;
     struct seq_op seen[GENERATOR_SEEN]; /* accesses, the last ones: translations that a CPU may remember */
     uint32_t seen_count;
@@ -67,8 +68,8 @@ void generator_next(struct generator *generator, struct seq_op *op, uint32_t pos
  * block; `to_come` operations at most. */
 void generator_suspend(struct generator *generator, struct seq_op *op, uint32_t to_come);
 
-/* Makes a CPU run a PD from which the operation, which is not yet applied to the guess, takes memory: only what runs, or
- * has run, remembers translations. False: there is none that does not run. */
+/* Makes a CPU run a PD from which the operation, which is not yet applied to the guess, takes memory: only what runs,
+ * or has run, remembers translations. False: there is none that does not run. */
 bool generator_run_victim(struct generator *generator, const struct seq_op *taking, struct seq_op *op);
 
 /* Makes an operation that has to do with what the suspended one takes, which is not yet applied to the guess. False: it
