@@ -81,7 +81,7 @@ unsigned cover_tells(const struct work *work, const struct node *node) {
 
 /* Whether a revoke in progress covers the node. */
 static bool covers(const struct work *work, const struct node *node) {
-    if (work->tidies) {
+    if (work->tidies) { /* not suspended any more, but it lets CPUs in that wait for the lock */
         return false;
     }
     if (has_taken(work, node)) {

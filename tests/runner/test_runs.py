@@ -32,7 +32,7 @@ HAS_AFL = bool(shutil.which("afl-fuzz") and shutil.which("afl-clang-fast"))
 # Where a kernel hangs and crashes: rarely enough to get beyond the first inputs.
 LOOKUP = "    unsigned order = node->order;\n"
 HANG = "    while (unit == 0x3b) {\n    }\n"
-CRASH = "    if (unit == 0x25) {\n        __builtin_trap();\n    }\n"
+CRASH = "    if (unit == 0x25 && order == 1) {\n        __builtin_trap();\n    }\n"
 
 FAKE = """#!/usr/bin/env python3
 import os, signal, struct, sys, time
