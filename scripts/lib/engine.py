@@ -117,6 +117,15 @@ class Progress:
     last_new: float = None  # seconds since 1970
 
 
+def begins_with(path, content):
+    """False also for a file that another engine has replaced by a shorter one meanwhile."""
+    try:
+        with path.open("rb") as file:
+            return file.read(len(content)) == content
+    except FileNotFoundError:
+        return False
+
+
 class Remains:
     """What a libFuzzer process was told and left behind; subclasses are of other engines."""
 
@@ -240,7 +249,7 @@ class Remains:
         engines read only the beginning."""
         for content in [path.read_bytes() for path in self.put_aside()]:
             for entry in [entry for corpus in corpora for entry in corpus.iterdir()]:
-                if content and entry.stat().st_size >= len(content) and entry.read_bytes()[: len(content)] == content:
+                if content and begins_with(entry, content):
                     entry.unlink(missing_ok=True)
 
     def discard(self):

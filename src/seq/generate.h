@@ -69,7 +69,7 @@ void generator_next(struct generator *generator, struct seq_op *op, uint32_t pos
 void generator_suspend(struct generator *generator, struct seq_op *op, uint32_t to_come);
 
 /* Makes a CPU run a PD from which the operation, which is not yet applied to the guess, takes memory: only what runs,
- * or has run, remembers translations. False: there is none that does not run. */
+ * or has run, remembers translations. False: there is none that does not run. There is more than one CPU. */
 bool generator_run_victim(struct generator *generator, const struct seq_op *taking, struct seq_op *op);
 
 /* Makes an operation that has to do with what the suspended one takes, which is not yet applied to the guess. False: it

@@ -249,7 +249,7 @@ static bool runs(const struct generator *generator, uint8_t pd) {
 
 bool generator_run_victim(struct generator *generator, const struct seq_op *taking, struct seq_op *op) {
     uint32_t index = pick_taken(generator, taking);
-    if (index == GUESS_NONE || generator->cpus == 1)
+    if (index == GUESS_NONE)
         return false;
     const struct guess_range *range = &generator->guess.range[index];
     seq_blank(op, SEQ_SWITCH);

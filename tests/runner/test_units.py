@@ -215,6 +215,16 @@ class OnDisk(WithDirectory):
         self.assertEqual(again.schedule.records[A].gained, 1)
         self.assertEqual(list(again.leftovers()), [])
 
+    def test_what_was_put_aside_is_forgotten(self):
+        remains, corpus = self.process(self.open()), self.directory / "inputs"
+        corpus.mkdir()
+        for name, content in {"same": b"12", "longer": b"123", "shorter": b"1", "other": b"13"}.items():
+            (corpus / name).write_bytes(content)
+        (corpus / "replaced").symlink_to("nowhere")  # another engine's, between the listing and the look
+        (remains.artifacts / "crash-1").write_bytes(b"12")
+        remains.forget_inputs([corpus])
+        self.assertEqual(sorted(path.name for path in corpus.iterdir()), ["other", "replaced", "shorter"])
+
     def test_killed_between_journal_and_removal(self):
         state = self.open()
         remains = self.process(state)

@@ -1500,6 +1500,32 @@ static void victims_run(void **state) {
     assert_true(revokes > 600 && running > revokes / 3);
 }
 
+/* Mappings go on from PD to PD, some have many children, and PDs that have memory lose their last capability. */
+static void pds_take_part(void **state) {
+    struct rig *rig = *state;
+    const struct seq_profile profile = {.cpus = 2, .preempt = 128};
+    static struct guess guess;
+    uint32_t onward = 0, large = 0, doomed = 0;
+    for (int i = 0; i < 1000; i++) {
+        uint32_t same = 0;
+        seq_generate(&rig->a, &rig->random, &profile, 32);
+        guess_begin(&guess, rig->a.geometry);
+        for (uint32_t k = 0; k < 32; k++) {
+            const struct seq_op *op = &rig->a.op[k], *before = &rig->a.op[k ? k - 1 : 0];
+            bool derives = op->code == SEQ_DELEGATE && op->kind == ABI_MEM && op->place == ABI_OWN;
+            same = derives && before->code == SEQ_DELEGATE && before->base == op->base && before->caller == op->caller
+                       ? same + 1
+                       : 0;
+            large += same == 8;
+            onward += derives && op->caller && op->pd.mode == SEQ_CAP_NAME && op->pd.value != op->caller;
+            doomed += op->code == SEQ_REVOKE && op->kind == ABI_OBJ && op->scope == ABI_SELF && !op->caller &&
+                      op->place == ABI_OWN && op->point && op->mask == ABI_OBJ_RIGHTS && op->order == 0 && op->base;
+            guess_apply(&guess, op);
+        }
+    }
+    assert_true(onward > 300 && large > 10 && doomed > 40);
+}
+
 struct tally {
     uint32_t ops, changed, code[SEQ_CODES], source[4], place[4], scope[4], kind[4], remote, filtered, selectors, others,
         large, depth, repeats, elsewhere;
@@ -2418,6 +2444,7 @@ int main(void) {
         TEST(the_guess_knows_what_runs),
         TEST(accesses_follow_what_happens),
         TEST(victims_run),
+        TEST(pds_take_part),
         TEST(generated_sequences_are_varied),
         TEST(swarms_differ),
         TEST(real_sequences_use_the_edges),
