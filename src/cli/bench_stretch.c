@@ -54,15 +54,21 @@ static uint32_t make_program(uint64_t pages, unsigned order) {
     return pd;
 }
 
+/* Adds up the last call: from where it was decided on, or from a point, to the next. */
+static void take(struct row *row) {
+    row->steps += target->steps();
+    row->longest = target->stretch() > row->longest ? target->stretch() : row->longest;
+}
+
 static struct row measure(const char *made_of, uint64_t pages, unsigned order) {
     struct row row = {.made_of = made_of, .pages = pages, .points = 1};
     uint32_t pd = make_program(pages, order);
     uint64_t word[ABI_WORDS] = {head(ABI_REVOKE, RANGE_ORDER) | (uint64_t)ABI_SELF << ABI_SCOPE_SHIFT};
     uint32_t operation = target->begin(0, pd, word, 1);
+    take(&row);
     for (bool done = operation == RESCIND_NONE; !done; row.points++) {
         done = target->resume(operation, 1, word);
-        row.steps += target->steps();
-        row.longest = target->stretch() > row.longest ? target->stretch() : row.longest;
+        take(&row);
     }
     if (word[0] != ABI_OK || row.longest > target->stretch_limit) {
         complain("%" PRIu64 " pages: %s, %" PRIu64 " steps between two points", pages, cli_code_name((uint32_t)word[0]),

@@ -107,14 +107,15 @@ struct space {
     uint64_t root_table;
     uint32_t nodes, charged;
     uint64_t units;
-    struct rescind_node_view previous; /* in order of units */
+    struct rescind_node_view previous;      /* in order of units */
+    uint32_t previous_index, previous_next; /* and what that says comes next */
 };
 
 /* A node on the way from the root of the ordered index, and how far it has been dealt with. */
 struct tree_step {
     uint32_t index;
     enum { STEP_LEFT, STEP_VISIT, STEP_LEAVE } next;
-    uint8_t left_height, right_height;
+    uint8_t rank_below; /* the highest of its children */
     struct rescind_node_view view;
 };
 
@@ -284,11 +285,22 @@ static void compare_children(struct harness *harness, const struct space *space,
     }
 }
 
+/* The links between a node and the one before it; without an index: that there is none after that. */
+static void compare_order(struct harness *harness, struct space *space, uint32_t index,
+                          const struct rescind_node_view *node) {
+    bool first = space->previous_index == RESCIND_NONE;
+    if ((!first && space->previous_next != index) || (node && node->previous_in_order != space->previous_index))
+        note(harness, FLAW_ORDER_LINK, space->pd, space->kind, node ? node->base : space->previous.base);
+    space->previous_index = index;
+    space->previous_next = node ? node->next_in_order : RESCIND_NONE;
+}
+
 /* Deals with one node, in order of units. */
 static void visit(struct harness *harness, struct space *space, uint32_t index, const struct rescind_node_view *node,
                   struct totals *totals) {
     if (node->pd != space->kernel || node->kind != space->kind)
         note(harness, FLAW_NODE_OWNER, space->pd, space->kind, node->base);
+    compare_order(harness, space, index, node);
     if (!node_shape(harness, space, node)) {
         note(harness, FLAW_NODE_SHAPE, space->pd, space->kind, node->base);
         return;
@@ -336,17 +348,8 @@ static bool descend(struct harness *harness, const struct space *space, struct t
         note(harness, FLAW_TREE_LINK, space->pd, space->kind, below->view.base);
     below->index = index;
     below->next = STEP_LEFT;
-    below->left_height = below->right_height = 0;
+    below->rank_below = 0;
     return true;
-}
-
-static void compare_height(struct harness *harness, const struct space *space, const struct tree_step *step) {
-    int balance = step->left_height - step->right_height;
-    uint8_t below = step->left_height > step->right_height ? step->left_height : step->right_height;
-    if (step->view.tree_height != below + 1)
-        note(harness, FLAW_TREE_HEIGHT, space->pd, space->kind, step->view.base);
-    if (balance < -1 || balance > 1)
-        note(harness, FLAW_TREE_BALANCE, space->pd, space->kind, step->view.base);
 }
 
 /* The first unit that the oracle maps and no node covers. */
@@ -374,6 +377,7 @@ static void find_uncovered(struct harness *harness, const struct space *space, u
 /* Walks the ordered index of a space and compares each node. */
 static void compare_space(struct harness *harness, struct space *space, uint32_t root, struct totals *totals) {
     struct tree_step step[TREE_DEPTH_MAX];
+    space->previous_index = RESCIND_NONE;
     unsigned depth = descend(harness, space, step, 0, root, totals);
     while (depth) {
         struct tree_step *top = &step[depth - 1];
@@ -388,15 +392,15 @@ static void compare_space(struct harness *harness, struct space *space, uint32_t
             depth += descend(harness, space, step, depth, top->view.tree_right, totals);
             break;
         case STEP_LEAVE:
-            compare_height(harness, space, top);
+            if (top->view.tree_rank <= top->rank_below)
+                note(harness, FLAW_TREE_RANK, space->pd, space->kind, top->view.base);
             depth--;
-            if (depth && step[depth - 1].next == STEP_VISIT)
-                step[depth - 1].left_height = top->view.tree_height;
-            else if (depth)
-                step[depth - 1].right_height = top->view.tree_height;
+            if (depth && step[depth - 1].rank_below < top->view.tree_rank)
+                step[depth - 1].rank_below = top->view.tree_rank;
             break;
         }
     }
+    compare_order(harness, space, RESCIND_NONE, NULL);
 }
 
 /* ---- ports ---- */

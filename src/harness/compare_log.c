@@ -53,7 +53,7 @@ static void detect_pd(struct harness *harness, uint32_t slot) {
     mirror->quota += view.quota;
     uint32_t differing = 0;
     for (unsigned kind = 0; kind < ABI_KINDS; kind++)
-        differing |= pd->nodes[kind] ^ view.node_count[kind];
+        differing |= (pd->nodes[kind] ^ view.node_count[kind]) | (pd->firsts[kind] ^ (pd->nodes[kind] > 0));
     if (differing)
         mirror_see(mirror, "node-count");
     if (view.references != oracle_references(harness->oracle, pd->id))

@@ -39,8 +39,10 @@ static inline uint64_t hash_links(uint32_t node, uint32_t pd, const struct resci
     uint64_t leads_to =
         list * hash_to(view->next_sibling) + index * (hash_to(view->tree_left) + hash_to(view->tree_right));
     uint64_t hangs_from = list * hash_from(view->previous_sibling) + index * hash_from(view->tree_parent);
+    uint64_t in_order =
+        hash_number(node) * hash_to(view->next_in_order) - hash_to(node) * hash_number(view->previous_in_order);
     return hash_from(node) * leads_to + hash_list(node) * hash_to(view->first_child) * hash_head -
-           hash_to(node) * hangs_from;
+           hash_to(node) * hangs_from + hash_order * in_order;
 }
 
 void mirror_set_roots(struct mirror *mirror, uint32_t slot, const uint32_t root[ABI_KINDS]) {
@@ -73,6 +75,11 @@ static inline void count(struct mirror *mirror, const struct mirror_node *node, 
     mirror->charged += charged;
 }
 
+/* Likewise into the count of those before which there is none in order. */
+static inline void count_first(struct mirror *mirror, const struct mirror_node *node, uint32_t by) {
+    mirror->pd[node->pd].firsts[node->view.kind] += node->view.previous_in_order == RESCIND_NONE ? by : 0;
+}
+
 /* Whether the node's units say what they said. */
 static inline bool same_mapping(const struct rescind_node_view *was, const struct rescind_node_view *is) {
     uint32_t small = (uint32_t)(was->order ^ is->order) | (uint32_t)(was->rights ^ is->rights) |
@@ -83,7 +90,8 @@ static inline bool same_mapping(const struct rescind_node_view *was, const struc
 
 static inline bool same_place(const struct rescind_node_view *was, const struct rescind_node_view *is) {
     return !((was->tree_left ^ is->tree_left) | (was->tree_right ^ is->tree_right) |
-             (was->tree_parent ^ is->tree_parent) | (uint32_t)(was->tree_height ^ is->tree_height));
+             (was->tree_parent ^ is->tree_parent) | (was->next_in_order ^ is->next_in_order) |
+             (was->previous_in_order ^ is->previous_in_order) | (uint32_t)(was->tree_rank ^ is->tree_rank));
 }
 
 static inline bool same_view(const struct rescind_node_view *was, const struct rescind_node_view *is) {
@@ -103,6 +111,7 @@ static void forget_node(struct mirror *mirror, struct mirror_node *node) {
     mirror->units -= node->units;
     mirror->wanted -= node->leaves;
     mirror->links -= node->links;
+    count_first(mirror, node, UINT32_MAX);
     leave_mapping(mirror, node);
     if (node->pd == mirror->target->pd_limit)
         mirror_see(mirror, "phys");
@@ -127,6 +136,7 @@ void mirror_update_node(struct mirror *mirror, uint32_t index) {
     uint64_t links = hash_links(index, pd, &is);
     if (known) {
         mirror->links -= node->links;
+        count_first(mirror, node, UINT32_MAX);
     } else {
         node->run = mirror->run;
         node->units = node->leaves = 0;
@@ -145,6 +155,7 @@ void mirror_update_node(struct mirror *mirror, uint32_t index) {
     }
     node->view = is;
     node->pd = pd;
+    count_first(mirror, node, 1);
     mirror_touch(mirror, pd);
     if (remapped) {
         count(mirror, node, 1);
@@ -269,18 +280,18 @@ static inline uint64_t end_of(const struct rescind_node_view *view) {
     return view->base + (UINT64_C(1) << view->order);
 }
 
-/* A node between its children in the ordered index. That all of a subtree lies on the right side of what is further
- * above is seen by mirror_digest_index only. */
+/* A node between its children in the ordered index, and before its neighbour. That all of a subtree lies on the right
+ * side of what is further above is seen by mirror_digest_index only. */
 static inline void check_hanging(struct mirror *mirror, const struct rescind_node_view *view) {
     const struct rescind_node_view *left = &node_or_none(mirror, view->tree_left)->view;
     const struct rescind_node_view *right = &node_or_none(mirror, view->tree_right)->view;
-    int balance = left->tree_height - right->tree_height;
-    int higher = balance > 0 ? left->tree_height : right->tree_height;
-    bool wrong_left = (left->tree_height != 0) & (end_of(left) > view->base);
-    bool wrong_right = (right->tree_height != 0) & (right->base < end_of(view));
-    if ((view->tree_height != 1 + higher) | (balance < -1) | (balance > 1))
-        mirror_see(mirror, "height");
-    if (wrong_left | wrong_right)
+    const struct rescind_node_view *next = &node_or_none(mirror, view->next_in_order)->view;
+    bool wrong_left = (left->tree_rank != 0) & (end_of(left) > view->base);
+    bool wrong_right = (right->tree_rank != 0) & (right->base < end_of(view));
+    bool wrong_next = (next->tree_rank != 0) & (next->base < end_of(view));
+    if ((left->tree_rank >= view->tree_rank) | (right->tree_rank >= view->tree_rank))
+        mirror_see(mirror, "rank");
+    if (wrong_left | wrong_right | wrong_next)
         mirror_see(mirror, "index-order");
 }
 
@@ -383,12 +394,16 @@ void mirror_check_index(struct mirror *mirror, uint32_t slot, unsigned kind, str
             mirror_see(mirror, "unlogged");
         if (previous)
             check_neighbours(mirror, previous, node);
+        if (previous && previous->view.next_in_order != index)
+            mirror_see(mirror, "order-link");
         totals->units += UINT64_C(1) << node->view.order;
         totals->parented += node->view.parent != RESCIND_NONE;
         totals->listed += count_children(mirror, node);
         previous = node;
         more = next_in_index(mirror, &way, node->view.tree_right, false, &index);
     }
+    if (previous && previous->view.next_in_order != RESCIND_NONE)
+        mirror_see(mirror, "order-link");
     if (nodes != pd->nodes[kind])
         mirror_see(mirror, "unindexed");
 }
@@ -441,6 +456,7 @@ bool mirror_take_phys(struct mirror *mirror) {
         node->pd = slot;
         mirror->links += node->links;
         count(mirror, node, 1);
+        count_first(mirror, node, 1);
     }
     return true;
 }

@@ -49,10 +49,11 @@ struct mirror_pd {
     uint64_t root_table;
     uint64_t roots; /* what the roots of its ordered indices add to the digest of links */
     uint32_t root[ABI_KINDS];
-    uint64_t ports;            /* what its port bitmap adds to the digest of the hardware form */
-    uint32_t nodes[ABI_KINDS]; /* in its spaces */
-    uint32_t charged, tables;  /* of them, and tables below the root table */
-    uint32_t id;               /* the oracle's */
+    uint64_t ports;             /* what its port bitmap adds to the digest of the hardware form */
+    uint32_t nodes[ABI_KINDS];  /* in its spaces */
+    uint32_t firsts[ABI_KINDS]; /* of them, with none before in order */
+    uint32_t charged, tables;   /* of them, and tables below the root table */
+    uint32_t id;                /* the oracle's */
 };
 
 /* Sums over ordered indices. */

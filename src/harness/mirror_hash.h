@@ -31,11 +31,13 @@ static inline uint64_t hash_ports(uint32_t id, uint64_t port, uint64_t ports) {
 
 /*
  * A link of one end to the other is a product of three numbers: of the end that it leads from, of the one that it leads
- * to, and of what it belongs to (the list of a node's children, or the ordered index of a space). Each end takes all
- * links that it knows of together before it multiplies. What it leads from may be the head of a list or index; what it
- * leads to may be nothing, and then it is 0: no branches here, for which links there are cannot be predicted.
+ * to, and of what it belongs to (the list of a node's children, or the ordered index of a space; lists in order are all
+ * one). Each end takes all links that it knows of together before it multiplies. What it leads from may be the head of
+ * a list or index; what it leads to may be nothing, and then it is 0: no branches here, for which links there are
+ * cannot be predicted.
  */
 static const uint64_t hash_head = UINT64_C(0xd6e8feb86659fd93);
+static const uint64_t hash_order = UINT64_C(0x9fb21c651e98df25); /* of the list of an ordered index */
 
 /* None: 0. */
 static inline uint64_t hash_number(uint32_t node) {

@@ -1,21 +1,23 @@
-/* AVL tree with parent links; see index.h. */
+/* Ranked tree with parent links, and a list in order; see index.h. */
 #include "index.h"
 
 #include "check.h"
 #include "mapdb.h"
 
-static int height(const struct node *node) {
-    return node ? node->tree_height : 0;
+static int rank(const struct node *node) {
+    return node ? node->tree_rank : 0;
 }
 
 static void links_stored(const struct node *node) {
     arch_node_stored(mapdb_index(node), RESCIND_NODE_LINKS);
 }
 
-static void update_height(struct node *node) {
-    int left = height(node->tree_left);
-    int right = height(node->tree_right);
-    node->tree_height = (uint8_t)(1 + (left > right ? left : right));
+static uint32_t index_of(const struct node *node) {
+    return node ? mapdb_index(node) : RESCIND_NONE;
+}
+
+static struct node *node_of(uint32_t index) {
+    return index == RESCIND_NONE ? NULL : &mapdb_nodes[index];
 }
 
 /* Puts `node` (may be NULL) where `old` hangs below `parent` (NULL: at the root). */
@@ -35,63 +37,77 @@ static void replace_below(struct space *space, struct node *parent, const struct
     }
 }
 
-/* The right child takes the node's place. */
-static struct node *rotate_left(struct space *space, struct node *node) {
-    struct node *top = node->tree_right;
-    replace_below(space, node->tree_parent, node, top);
-    node->tree_right = top->tree_left;
-    if (node->tree_right) {
-        node->tree_right->tree_parent = node;
-        links_stored(node->tree_right);
+/* The child takes the place of its parent, which becomes its child on the other side. */
+static void rotate(struct space *space, struct node *child) {
+    struct node *parent = child->tree_parent;
+    bool left = parent->tree_left == child;
+    struct node *inner = left ? child->tree_right : child->tree_left;
+    replace_below(space, parent->tree_parent, parent, child);
+    *(left ? &parent->tree_left : &parent->tree_right) = inner;
+    if (inner) {
+        inner->tree_parent = parent;
+        links_stored(inner);
     }
-    top->tree_left = node;
-    node->tree_parent = top;
-    update_height(node);
-    update_height(top);
-    links_stored(node);
-    return top;
+    *(left ? &child->tree_right : &child->tree_left) = parent;
+    parent->tree_parent = child;
+    links_stored(parent);
 }
 
-static struct node *rotate_right(struct space *space, struct node *node) {
-    struct node *top = node->tree_left;
-    replace_below(space, node->tree_parent, node, top);
-    node->tree_left = top->tree_right;
-    if (node->tree_left) {
-        node->tree_left->tree_parent = node;
-        links_stored(node->tree_left);
+/* The parent is of no higher rank than the node, which has a child one rank below: two or three nodes change places. */
+static void lift(struct space *space, struct node *node) {
+    struct node *parent = node->tree_parent;
+    struct node *inner = parent->tree_left == node ? node->tree_right : node->tree_left;
+    if (rank(inner) == node->tree_rank - 1) {
+        rotate(space, inner);
+        inner->tree_rank++;
+        node->tree_rank--;
+        node = inner;
     }
-    top->tree_right = node;
-    node->tree_parent = top;
-    update_height(node);
-    update_height(top);
-    links_stored(node);
-    return top;
+    rotate(space, node);
+    parent->tree_rank--;
 }
 
-/* Restores heights and balance from `node` upwards. */
-static void rebalance(struct space *space, struct node *node) {
-    while (node) {
+/* Whether an index can have a root of that rank after so many insertions: a Fibonacci number of them at least. */
+static bool is_paid(unsigned rank, uint64_t inserted) {
+    uint64_t needed = 1, next = 2;
+    for (; rank > 1 && needed <= inserted; rank--) {
         KSTEP();
-        int before = node->tree_height;
-        int lean = height(node->tree_left) - height(node->tree_right);
-        if (lean > 1) {
-            if (height(node->tree_left->tree_left) < height(node->tree_left->tree_right)) {
-                rotate_left(space, node->tree_left);
-            }
-            node = rotate_right(space, node);
-        } else if (lean < -1) {
-            if (height(node->tree_right->tree_right) < height(node->tree_right->tree_left)) {
-                rotate_right(space, node->tree_right);
-            }
-            node = rotate_left(space, node);
-        } else {
-            update_height(node);
-        }
-        if (node->tree_height == before) {
+        uint64_t sum = needed + next;
+        needed = next;
+        next = sum;
+    }
+    return needed <= inserted;
+}
+
+/* Raises ranks above a node that has come to be as high as its parent. */
+static void promote(struct space *space, struct node *node) {
+    for (struct node *parent = node->tree_parent; parent && parent->tree_rank == node->tree_rank;) {
+        KSTEP();
+        const struct node *sibling = parent->tree_left == node ? parent->tree_right : parent->tree_left;
+        if (rank(sibling) < parent->tree_rank - 1) {
+            lift(space, node);
             return;
         }
+        parent->tree_rank++;
+        links_stored(parent);
+        node = parent;
+        parent = node->tree_parent;
+        KASSERT(parent || is_paid(node->tree_rank, space->inserted));
+    }
+}
+
+/* Tells a node, if there is one, its next or previous neighbour in order. */
+static void set_next(struct node *node, const struct node *next) {
+    if (node) {
+        node->next_in_order = index_of(next);
         links_stored(node);
-        node = node->tree_parent;
+    }
+}
+
+static void set_previous(struct node *node, const struct node *previous) {
+    if (node) {
+        node->previous_in_order = index_of(previous);
+        links_stored(node);
     }
 }
 
@@ -104,52 +120,49 @@ void index_insert(struct space *space, struct node *node) {
         KASSERT(!blocks_meet(node->base, node->order, parent->base, parent->order));
         link = node->base < parent->base ? &parent->tree_left : &parent->tree_right;
     }
+    bool left = parent && link == &parent->tree_left;
+    struct node *previous = left ? index_previous(parent) : parent;
+    struct node *next = left || !parent ? parent : index_next(parent);
     *link = node;
     node->tree_parent = parent;
     node->tree_left = NULL;
     node->tree_right = NULL;
-    node->tree_height = 1;
+    node->tree_rank = 1;
+    node->previous_in_order = index_of(previous);
+    node->next_in_order = index_of(next);
+    set_next(previous, node);
+    set_previous(next, node);
+    space->inserted = space->nodes ? space->inserted + 1 : 1;
     space->nodes++;
-    if (parent) {
-        links_stored(parent);
-        rebalance(space, parent);
-    }
+    promote(space, node);
 }
 
-/* The leftmost node of the right subtree takes the place of a node with two children; returns where to rebalance from.
- */
-static struct node *replace_by_successor(struct space *space, struct node *node) {
-    struct node *successor = node->tree_right;
-    while (successor->tree_left) {
-        KSTEP();
-        successor = successor->tree_left;
+/* The next node in order, which has no left child, takes the place of a node with two children. */
+static void replace_by_next(struct space *space, struct node *node) {
+    struct node *next = index_next(node);
+    if (next != node->tree_right) {
+        replace_below(space, next->tree_parent, next, next->tree_right);
+        next->tree_right = node->tree_right;
+        next->tree_right->tree_parent = next;
+        links_stored(next->tree_right);
     }
-    struct node *lowest = successor;
-    if (successor != node->tree_right) {
-        lowest = successor->tree_parent;
-        replace_below(space, lowest, successor, successor->tree_right);
-        successor->tree_right = node->tree_right;
-        successor->tree_right->tree_parent = successor;
-        links_stored(successor->tree_right);
-    }
-    successor->tree_left = node->tree_left;
-    successor->tree_left->tree_parent = successor;
-    links_stored(successor->tree_left);
-    successor->tree_height = node->tree_height;
-    replace_below(space, node->tree_parent, node, successor);
-    return lowest;
+    next->tree_left = node->tree_left;
+    next->tree_left->tree_parent = next;
+    links_stored(next->tree_left);
+    next->tree_rank = node->tree_rank;
+    replace_below(space, node->tree_parent, node, next);
 }
 
 void index_remove(struct space *space, struct node *node) {
-    struct node *lowest = node->tree_parent;
     if (node->tree_left && node->tree_right) {
-        lowest = replace_by_successor(space, node);
+        replace_by_next(space, node);
     } else {
-        replace_below(space, lowest, node, node->tree_left ? node->tree_left : node->tree_right);
+        replace_below(space, node->tree_parent, node, node->tree_left ? node->tree_left : node->tree_right);
     }
+    set_next(index_previous(node), index_next(node));
+    set_previous(index_next(node), index_previous(node));
     KASSERT(space->nodes > 0);
     space->nodes--;
-    rebalance(space, lowest);
 }
 
 struct node *index_in(const struct space *space, uint64_t unit, uint64_t end) {
@@ -173,39 +186,11 @@ struct node *index_in(const struct space *space, uint64_t unit, uint64_t end) {
 }
 
 struct node *index_next(const struct node *node) {
-    if (node->tree_right) {
-        struct node *next = node->tree_right;
-        while (next->tree_left) {
-            KSTEP();
-            next = next->tree_left;
-        }
-        return next;
-    }
-    struct node *next = node->tree_parent;
-    while (next && next->tree_right == node) {
-        KSTEP();
-        node = next;
-        next = node->tree_parent;
-    }
-    return next;
+    return node_of(node->next_in_order);
 }
 
 struct node *index_previous(const struct node *node) {
-    if (node->tree_left) {
-        struct node *previous = node->tree_left;
-        while (previous->tree_right) {
-            KSTEP();
-            previous = previous->tree_right;
-        }
-        return previous;
-    }
-    struct node *previous = node->tree_parent;
-    while (previous && previous->tree_left == node) {
-        KSTEP();
-        node = previous;
-        previous = node->tree_parent;
-    }
-    return previous;
+    return node_of(node->previous_in_order);
 }
 
 struct node *index_covering(const struct space *space, uint64_t unit) {

@@ -10,7 +10,7 @@
 #include "ptab.h"
 #include "tlb.h"
 
-enum { PIECE = 8 /* nodes moved or freed, or looked at, in one step */ };
+enum { PIECE = 8 /* nodes moved, or looked at, in one step */ };
 
 struct node mapdb_nodes[GEO_NODES];
 POOL(nodes, mapdb_nodes);
@@ -223,16 +223,16 @@ static void reclaim(struct node *node) {
     pool_give(&nodes, mapdb_index(node));
 }
 
-bool mapdb_reclaim(uint64_t mark) {
+uint32_t mapdb_reclaim(uint64_t mark, uint32_t most) {
     uint64_t before = mapdb_reclaimed;
-    while (mapdb_reclaimed < mark && mapdb_reclaimed < before + PIECE) {
+    while (mapdb_reclaimed < mark && mapdb_reclaimed < before + most) {
         KSTEP();
         struct node *node = first_retired;
         first_retired = node->next_listed;
         mapdb_reclaimed++;
         reclaim(node);
     }
-    return mapdb_reclaimed > before;
+    return (uint32_t)(mapdb_reclaimed - before);
 }
 
 struct node *mapdb_create(struct space *space, uint64_t base, unsigned order, uint64_t resource, unsigned rights,
@@ -378,6 +378,11 @@ void mapdb_count_cut(struct node *node, uint64_t resource, unsigned order, uint3
     }
 }
 
+/* The upper half of a node that was halved just now: nothing can be between them. */
+static struct node *twin_of(const struct node *node) {
+    return index_next(node);
+}
+
 /* Halves one node, whose parent, if it must be halved too, was already. Children of its old order stay: they come next.
  */
 static void halve_node(struct node *node, struct node *twin_parent, struct account *payer) {
@@ -390,7 +395,6 @@ static void halve_node(struct node *node, struct node *twin_parent, struct accou
     struct node *twin = new_node(node->space, node->base + node_size(node), node->order,
                                  node->resource + node_size(node), node->rights, twin_parent, node->charged, payer);
     *mapdb_history(twin) = *mapdb_history(node);
-    node->twin = twin;
     for (struct node *child = node->first_child; child;) {
         KSTEP();
         struct node *next = child->next_sibling;
@@ -408,7 +412,7 @@ static void halve(struct node *top, struct account *payer) {
     for (struct node *node = top; node;) {
         bool whole = node->order == order;
         if (whole) {
-            halve_node(node, node == top ? node->parent : node->parent->twin, payer);
+            halve_node(node, node == top ? node->parent : twin_of(node->parent), payer);
         }
         node = mapdb_next(top, node, !whole);
     }
@@ -418,7 +422,7 @@ struct node *mapdb_cut(struct node *node, uint64_t resource, unsigned order, str
     KASSERT(node->order >= order);
     while (node->order > order) {
         halve(node, payer);
-        node = resource >= node->twin->resource ? node->twin : node;
+        node = resource >= twin_of(node)->resource ? twin_of(node) : node;
     }
     KASSERT(node->resource == resource);
     return node;

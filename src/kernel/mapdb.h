@@ -71,10 +71,10 @@ void mapdb_complete(void);
 /* The node that has taken some of its buddy's children and not yet all, or NULL. */
 const struct node *mapdb_joining(void);
 
-/* Nodes that were ever unlinked, and of them those that were freed. Frees some of the first `mark` that are not free
- * yet; false: there are none. */
+/* Nodes that were ever unlinked, and of them those that were freed. Frees those of the first `mark` that are not
+ * free yet, but no more than `most`. Returns how many. */
 extern uint64_t mapdb_retired, mapdb_reclaimed;
-bool mapdb_reclaim(uint64_t mark);
+uint32_t mapdb_reclaim(uint64_t mark, uint32_t most);
 
 /* The next node of the subtree below `top` in preorder, without descending below `node` if `skip`; NULL at the end. */
 struct node *mapdb_next(const struct node *top, struct node *node, bool skip);

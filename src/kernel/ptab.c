@@ -10,7 +10,6 @@
 enum {
     ENTRIES = 1 << GEO_LEVEL_BITS,
     ROOT_LEVEL = GEO_LEVELS - 1,
-    PIECE = 8, /* tables freed in one step */
 };
 
 struct table table_memory[GEO_TABLES];
@@ -139,15 +138,15 @@ void ptab_owe(struct account *payer, uint32_t count) {
     }
 }
 
-bool ptab_release(uint64_t mark) {
+uint32_t ptab_release(uint64_t mark, uint32_t most) {
     uint64_t before = ptab_reclaimed;
-    while (ptab_reclaimed < mark && ptab_reclaimed < before + PIECE) {
+    while (ptab_reclaimed < mark && ptab_reclaimed < before + most) {
         KSTEP();
         uint64_t first = ptab_reclaimed++ % GEO_TABLES;
         reclaim(limbo[first].index);
         account_give(limbo[first].payer, PTAB_TABLE_BYTES);
     }
-    return ptab_reclaimed > before;
+    return (uint32_t)(ptab_reclaimed - before);
 }
 
 uint32_t ptab_missing(const uint64_t *root, uint64_t base, unsigned order, uint64_t mapped) {

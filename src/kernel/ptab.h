@@ -27,10 +27,10 @@ void ptab_reset(void);
 /* The tables that `ptab_map` of that range would make after all of those that hold units below `mapped` were made. */
 uint32_t ptab_missing(const uint64_t *root, uint64_t base, unsigned order, uint64_t mapped);
 
-/* Tables that were ever released, and are no longer linked; of them those that were freed. Frees some of the first
- * `mark` that are not free yet, which no CPU may walk any more; false: there are none. */
+/* Tables that were ever released, and are no longer linked; of them those that were freed. Frees those of the
+ * first `mark` that are not free yet, which no CPU may walk any more, but no more than `most`. Returns how many. */
 extern uint64_t ptab_retired, ptab_reclaimed;
-bool ptab_release(uint64_t mark);
+uint32_t ptab_release(uint64_t mark, uint32_t most);
 /* The account that gets the memory of the last `count` that were released. */
 void ptab_owe(struct account *payer, uint32_t count);
 

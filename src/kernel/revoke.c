@@ -153,11 +153,16 @@ enum abi_code invoke_revoke(const struct revoke *revoke) {
         visit_targets(revoke, first, cut, &unused);
     }
     work_running->revoke = *revoke;
-    work_running->position = revoke->range.base;
+    work_running->next = index_in(revoke->range.space, revoke->range.base, range_end(&revoke->range));
     work_running->preemptible = true;
     work_running->lowers = only_lowers(revoke);
     work_running->phase = revoke->scope == ABI_DROP ? WORK_DROP : WORK_REVOKE;
     return ABI_OK;
+}
+
+/* The next node in the range, or NULL. */
+static struct node *next_of(const struct work *work) {
+    return work->next && work->next->base < range_end(&work->revoke.range) ? work->next : NULL;
 }
 
 /* What appeared since the operation began is none of its business. */
@@ -192,12 +197,12 @@ static void search(struct work *work) {
 /* Goes on to the next node in the range; false: there is none. */
 static bool next_in_range(struct work *work) {
     const struct range *range = &work->revoke.range;
-    struct node *node = range->space ? index_in(range->space, work->position, range_end(range)) : NULL;
+    struct node *node = next_of(work);
     if (!node) {
         return false;
     }
     work->block = block_of(range, node);
-    work->position = node->base + node_size(node);
+    work->next = index_next(node);
     if (!was_there(work, node)) {
         return true;
     }
@@ -225,7 +230,6 @@ enum point revoke_step(struct work *work) {
 }
 
 enum point revoke_drop_step(struct work *work) {
-    const struct range *range = &work->revoke.range;
-    struct node *node = range->space ? index_in(range->space, range->base, range_end(range)) : NULL;
+    struct node *node = next_of(work);
     return node ? mapdb_drop(node) : POINT_NONE;
 }

@@ -18,13 +18,13 @@
 
 struct node {
     struct node *parent, *first_child, *next_sibling, *previous_sibling; /* derivation; children in no order */
-    struct node *tree_parent, *tree_left, *tree_right;                   /* ordered index of the space */
+    struct node *tree_parent, *tree_left, *tree_right;                   /* ordered index of the space (index.h) */
+    uint32_t next_in_order, previous_in_order;                           /* in that: pool indices, or RESCIND_NONE */
     struct node *next_listed, *previous_listed; /* OBJ: capabilities to the same; else: to be coalesced; or retired */
-    struct node *twin;                          /* while a node is cut: its new upper half */
     struct space *space;
     uint64_t base, resource;
-    uint8_t order, rights, tree_height;
-    bool charged; /* to the account of the PD whose space it is in; false for what exists at boot */
+    uint8_t order, rights, tree_rank; /* rank: 1 where nothing was below when it was entered */
+    bool charged;                     /* to the account of the PD whose space it is in; false for what exists at boot */
     bool listed;
     bool postponed; /* listed, but not to be coalesced yet */
     bool retired;   /* unlinked; its memory is not free yet */
@@ -32,7 +32,8 @@ struct node {
 
 struct space {
     struct pd *pd;
-    struct node *tree_root;
+    struct node *tree_root; /* ordered index */
+    uint64_t inserted;      /* into that since it was last empty */
     uint32_t nodes;
     uint8_t kind;
 };

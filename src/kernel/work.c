@@ -2,6 +2,7 @@
 #include "work.h"
 
 #include "check.h"
+#include "index.h"
 #include "mapdb.h"
 #include "object.h"
 #include "pd.h"
@@ -11,7 +12,8 @@
 
 enum {
     WORKS = GEO_WORKS + 1,
-    LOOKED = 8,
+    LOOKED = 8, /* in one step, of those that die */
+    FREED = 8,  /* nodes and tables in one step */
     /* Of one operation, points included: each node and each table is come to a few times. Who takes more waits for
      * something that does not happen. */
     TURNS = 16 * (GEO_NODES + GEO_TABLES),
@@ -147,9 +149,9 @@ static enum point await_step(struct work *work) {
 }
 
 static enum point reclaim_step(const struct work *work) {
-    bool nodes = mapdb_reclaim(work->nodes_mark);
-    bool tables = ptab_release(work->tables_mark);
-    return nodes || tables ? POINT_FREED : POINT_NONE;
+    uint32_t freed = mapdb_reclaim(work->nodes_mark, FREED);
+    freed += ptab_release(work->tables_mark, FREED - freed);
+    return freed ? POINT_FREED : POINT_NONE;
 }
 
 static enum point bury_step(struct work *work) {
@@ -293,6 +295,7 @@ void work_forget_node(const struct node *node) {
     for (struct work *work = works; left > 0; work++) {
         if (work->phase != WORK_FREE_SLOT) {
             left--;
+            work->next = work->next == node ? index_next(node) : work->next;
             cursor_forget(&work->search, node);
             cursor_forget(&work->walk.at, node);
         }
@@ -304,6 +307,7 @@ void work_forget_pd(const struct pd *pd) {
         struct revoke *revoke = &works[i].revoke;
         if (revoke->range.space && (revoke->range.space->pd == pd || revoke->filter == pd)) {
             revoke->range.space = NULL;
+            works[i].next = NULL;
             works[i].search.node = NULL;
         }
     }

@@ -63,7 +63,7 @@ struct block {
 struct work {
     uint64_t start;       /* when it began */
     struct revoke revoke; /* range.space NULL: it revokes nothing, or what it named is gone */
-    uint64_t position;    /* units of the range below are done */
+    struct node *next;    /* of the space: those in the range before it are done, or being done; NULL: all are */
     struct block block;   /* of the node in the range whose descendants are looked at */
     struct cursor search; /* among these */
     struct walk walk;     /* of what loses rights */

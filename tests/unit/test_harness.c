@@ -265,8 +265,16 @@ static void node_foreign(struct rescind_node_view *view) {
     view->pd = 0;
 }
 
-static void node_height(struct rescind_node_view *view) {
-    view->tree_height++;
+static void node_rank(struct rescind_node_view *view) {
+    view->tree_rank = 0;
+}
+
+static void node_before_none(struct rescind_node_view *view) {
+    view->next_in_order = view->next_in_order == RESCIND_NONE ? 0 : RESCIND_NONE;
+}
+
+static void node_after_none(struct rescind_node_view *view) {
+    view->previous_in_order = view->previous_in_order == RESCIND_NONE ? 0 : RESCIND_NONE;
 }
 
 static void node_unhung(struct rescind_node_view *view) {
@@ -439,7 +447,17 @@ static const struct lie lies[] = {
     {.signature = "O5.structure/lookup/mem/unmerged", .from = LOOKUP, .pd = P1, .node = node_rwx, .unit = 0x45},
     {.signature = "O5.structure/lookup/mem/shape", .from = LOOKUP, .pd = P1, .node = node_misaligned, .unit = 0x40},
     {.signature = "O5.structure/lookup/mem/owner", .from = LOOKUP, .pd = P2, .node = node_foreign, .unit = 0x88},
-    {.signature = "O5.structure/lookup/mem/height", .from = LOOKUP, .pd = P2, .node = node_height, .unit = 0x88},
+    {.signature = "O5.structure/lookup/mem/rank", .from = LOOKUP, .pd = P2, .node = node_rank, .unit = 0x88},
+    {.signature = "O5.structure/lookup/mem/order-link",
+     .from = LOOKUP,
+     .pd = P1,
+     .node = node_before_none,
+     .unit = 0x46},
+    {.signature = "O5.structure/lookup/mem/order-link",
+     .from = LOOKUP,
+     .pd = P1,
+     .node = node_after_none,
+     .unit = 0x46},
     {.signature = "O5.structure/lookup/mem/index-link", .from = LOOKUP, .pd = P1, .node = node_unhung, .unit = 0x46},
     {.signature = "O8.memory/lookup/mem/dangling-node", .from = LOOKUP, .pd = P2, .node = node_dangles, .unit = 0x88},
     {.signature = "O5.structure/lookup/mem/cycle", .from = LOOKUP, .pd = P1, .node = node_cycle, .unit = 0x45},
@@ -493,7 +511,9 @@ static void test_fresh_lies_are_found_by_the_log(void **state) {
         {.from = CUT, .pd = P1, .table = entry_write, .level = 0, .unit = 0x45},
         {.from = CUT, .pd = P1, .table = entry_clear, .level = 0, .unit = 0x47},
         {.from = CUT, .pd = P1, .table = entry_next_frame, .level = 1, .unit = 0x4c},
-        {.from = CUT, .pd = P1, .node = node_height, .unit = 0x46},
+        {.from = CUT, .pd = P1, .node = node_rank, .unit = 0x46},
+        {.from = CUT, .pd = P1, .node = node_before_none, .unit = 0x46},
+        {.from = CUT, .pd = P1, .node = node_after_none, .unit = 0x46},
         {.from = CUT, .pd = P1, .node = node_lost_left, .unit = 0x46},
         {.from = CUT, .pd = P1, .node = node_rwx, .unit = 0x45},
         {.from = CUT, .pd = P1, .view = view_count},
@@ -520,8 +540,9 @@ static void test_lies_after_tear_down_are_found(void **state) {
     static const struct lie left[] = {
         {.pd = 0, .table = entry_not_present, .level = 3, .unit = 0x40},
         {.pd = RESCIND_PD_PHYS, .node = node_rights, .unit = 0},
-        {.pd = RESCIND_PD_PHYS, .node = node_height, .unit = 0x80},
-        {.pd = RESCIND_PD_PHYS, .node = node_height, .unit = 0, .kind = ABI_PIO},
+        {.pd = RESCIND_PD_PHYS, .node = node_rank, .unit = 0x80},
+        {.pd = RESCIND_PD_PHYS, .node = node_rank, .unit = 0, .kind = ABI_PIO},
+        {.pd = RESCIND_PD_PHYS, .node = node_before_none, .unit = 0},
         {.pd = 0, .view = view_table},
         {.pd = 0, .view = view_reference},
         {.usage = usage_nodes},

@@ -14,7 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define RESCIND_TARGET_VERSION 6u
+#define RESCIND_TARGET_VERSION 7u
 
 /* "No such thing" where a view holds the index of a PD or node. */
 #define RESCIND_NONE UINT32_MAX
@@ -66,8 +66,9 @@ struct rescind_node_view {
     uint8_t kind, order, rights;
     bool charged; /* to the account of the PD whose space it is; what exists at boot is not */
     uint32_t parent, first_child, next_sibling, previous_sibling; /* derivation tree */
-    uint32_t tree_parent, tree_left, tree_right;                  /* ordered index of the space (AVL tree by base) */
-    uint8_t tree_height;                                          /* 1 for a leaf of that tree */
+    uint32_t tree_parent, tree_left, tree_right;                  /* ordered index of the space: a tree by base, */
+    uint32_t next_in_order, previous_in_order;                    /* and a list */
+    uint8_t tree_rank;                                            /* in that tree: higher than those of its children */
 };
 
 struct rescind_pd_view {

@@ -27,7 +27,7 @@ enum {
     GEO_TAGS = 4,
     GEO_STEP_LIMIT = 1 << 28,
     GEO_WORKS = 8,
-    GEO_STRETCH_LIMIT = 4096,
+    GEO_STRETCH_LIMIT = 1088,
 };
 
 #endif

@@ -29,7 +29,7 @@ enum {
     GEO_TAGS = 2,             /* of each CPU; few, so that they are taken again at once */
     GEO_STEP_LIMIT = 1 << 20, /* steps of one operation; more is a hang */
     GEO_WORKS = 8,            /* revokes and destroys that may be suspended at a time */
-    GEO_STRETCH_LIMIT = 160,  /* steps between two preemption points */
+    GEO_STRETCH_LIMIT = 40,   /* steps between two preemption points */
 };
 
 #endif

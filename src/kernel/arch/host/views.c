@@ -66,7 +66,9 @@ bool view_node(uint32_t index, struct rescind_node_view *view) {
         .tree_parent = index_or_none(node->tree_parent),
         .tree_left = index_or_none(node->tree_left),
         .tree_right = index_or_none(node->tree_right),
-        .tree_height = node->tree_height,
+        .next_in_order = node->next_in_order,
+        .previous_in_order = node->previous_in_order,
+        .tree_rank = node->tree_rank,
     };
     return true;
 }
