@@ -133,7 +133,7 @@ static void map(unsigned base, unsigned order, uint64_t frame, unsigned rights) 
 static void release(uint32_t tables) {
     fuzz.account = (struct account){.quota = UINT64_MAX, .used = UINT64_MAX};
     ptab_owe(&fuzz.account, tables);
-    while (ptab_release(ptab_retired)) {
+    while (ptab_release(ptab_retired, UINT32_MAX)) {
     }
 }
 
