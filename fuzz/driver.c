@@ -100,7 +100,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 }
 
 static void aim_some(struct mutation *mutation, uint8_t *data, size_t size) {
-    if (!fuzz_target.profile.preempt || seq_random_below(&mutation->random, AIMED_ONE_IN))
+    if (!fuzz_target.profile.preempt || fuzz_target.profile.points || seq_random_below(&mutation->random, AIMED_ONE_IN))
         return;
     struct seq seq = mutation_decode(mutation->geometry, mutation->profile->cpus, driver.ops, data, size);
     trial_aim(driver.harness, &seq, &mutation->random);

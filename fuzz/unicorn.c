@@ -1,6 +1,7 @@
 /*
- * Fuzz target: sequences on the kernel's linked image under Unicorn, on two CPUs. What of its machine code ran is told
- * the engine by extra counters.
+ * Fuzz target: sequences on the kernel's linked image under Unicorn, on two CPUs or four, with revokes and destroys
+ * that stop before any of their stores while others run. What of its machine code ran is told the engine by extra
+ * counters.
  */
 #include "unicorn/target.h"
 
@@ -26,7 +27,7 @@ static uint8_t counters[COUNTERS] __attribute__((section("__libfuzzer_extra_coun
 
 const struct fuzz_target fuzz_target = {
     .geometry = &seq_geometry_small,
-    .profile = {.cpus = 2},
+    .profile = {.operations = (1u << SEQ_CODES) - 1, .cpus = 4, .preempt = 96, .points = UINT8_MAX},
     .mappings = 1u << 14,
 };
 

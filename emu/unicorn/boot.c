@@ -241,7 +241,9 @@ static bool run_kernel(struct machine *machine, uint64_t entered) {
 bool boot_knows(struct machine *machine) {
     machine->waits = image_symbol(&machine->image, "machine_wait");
     machine->resumes = image_symbol(&machine->image, "machine_resume");
-    return machine->waits && machine->resumes && image_symbol(&machine->image, "entered") &&
+    uint64_t smp = image_symbol(&machine->image, "smp");
+    machine->lock_at = smp - KERNEL_BASE;
+    return machine->waits && machine->resumes && smp && image_symbol(&machine->image, "entered") &&
            image_symbol(&machine->image, "boot_entry") && image_symbol(&machine->image, "trampoline_entered") &&
            image_symbol(&machine->image, "trampoline_start");
 }

@@ -9,7 +9,7 @@
 
 enum { COM1 = 0x3f8, LINE_STATUS = COM1 + 5, TRANSMITTER_EMPTY = 1 << 5, FW_CFG_DATA = 0x511, DEBUG_EXIT = 0xf4 };
 enum { APIC_ID = 0x20, APIC_COMMAND_LOW = 0x300, APIC_COMMAND_HIGH = 0x310, COMMAND_FIXED = 0, COMMAND_START = 6 };
-enum { FLAGS_AT_REST = 0x202, FLAGS_IN_KERNEL = 2, WAIT_BYTES = 16, STACK_BYTES = 16384 };
+enum { FLAGS_AT_REST = 0x202, FLAGS_IN_KERNEL = 2, WAIT_BYTES = 16, STACK_BYTES = 16384, LOCK_BYTES = 8 };
 enum { USER_DATA = 0x1b, USER_CODE = 0x23, KERNEL_CODE = 8, KERNEL_DATA = 0x10, GATE_BYTES = 16, RSP0_AT = 4 };
 #define LOWER_HALF_END UINT64_C(0x800000000000)
 #define MSR_LSTAR 0xc0000082
@@ -214,6 +214,7 @@ static void note_exception(struct machine *machine, const struct engine *engine)
 }
 
 static bool let_others_run(struct machine *machine, const struct machine_cpu *but);
+static void stand_if_awaited(const struct machine *machine, struct machine_cpu *cpu);
 
 /* A CPU that is going is not asked to go, so this is at most as deep as there are CPUs. */
 // NOLINTBEGIN(misc-no-recursion)
@@ -224,6 +225,9 @@ static void go(struct machine *machine, struct machine_cpu *cpu, uint64_t addres
     cpu->going = true;
     enum engine_end how = engine_run(&cpu->engine, address);
     while (how == ENGINE_PAUSES) {
+        stand_if_awaited(machine, cpu);
+        if (machine->stop.stopped)
+            break;
         let_others_run(machine, cpu);
         how = engine_run(&cpu->engine, cpu->engine.at);
     }
@@ -242,6 +246,17 @@ static void go(struct machine *machine, struct machine_cpu *cpu, uint64_t addres
 
 static bool is_idle(const struct machine *machine, const struct machine_cpu *cpu) {
     return cpu->halted && cpu->at - machine->waits < WAIT_BYTES;
+}
+
+/* It halted in the kernel for others, and nothing has come to wake it. */
+static bool waits(const struct machine *machine, const struct machine_cpu *cpu) {
+    return cpu->halted && !is_idle(machine, cpu) && !cpu->pending;
+}
+
+static void stand_if_awaited(const struct machine *machine, struct machine_cpu *cpu) {
+    struct machine_flight *flight = &cpu->flight;
+    if (flight->goes && flight->awaits && !waits(machine, flight->awaits))
+        strand_stand(&flight->strand);
 }
 
 static void take_interrupt(struct machine *machine, struct machine_cpu *cpu) {
@@ -275,27 +290,49 @@ static bool let_others_run(struct machine *machine, const struct machine_cpu *bu
     return any || but->pending;
 }
 
+/* Calls that stand go on, until the CPU can. False: that does not help. */
+static bool let_flights_go_on(struct machine *machine, const struct machine_cpu *waiting) {
+    bool any = false;
+    for (uint32_t i = 0; i < machine->cpus && waits(machine, waiting) && !machine->stop.stopped; i++) {
+        struct machine_flight *flight = &machine->cpu[i].flight;
+        if (!flight->goes || !flight->strand.stands)
+            continue;
+        flight->awaits = waiting;
+        flight->store = 0;
+        strand_go_on(&flight->strand);
+        flight->awaits = NULL;
+        any = true;
+    }
+    return any;
+}
+
 // NOLINTEND(misc-no-recursion)
 
 /* After the kernel may have changed what a CPU runs. */
-static void note_way(struct machine_cpu *cpu) {
+static void note_way(const struct machine *machine, struct machine_cpu *cpu) {
     bool root = cpu->at == AGENT_AT(AGENT_ROOT_CALL_END) || cpu->at == AGENT_AT(AGENT_ROOT);
-    if (!root && !cpu->halted)
+    if (cpu->going || (!root && !is_idle(machine, cpu)))
         return;
     cpu->agent = false;
     cpu->runs = RESCIND_NONE;
 }
 
-/* Lets a CPU go on at `address` until it is at rest, and others meanwhile, if it waits for them. */
-static bool run(struct machine *machine, struct machine_cpu *cpu, uint64_t address) {
-    go(machine, cpu, address);
+/* Of a CPU that waits in the kernel, until it is at rest. */
+static void await_others(struct machine *machine, struct machine_cpu *cpu) {
     while (cpu->halted && !is_idle(machine, cpu) && !machine->stop.stopped) {
-        if (!let_others_run(machine, cpu))
+        stand_if_awaited(machine, cpu);
+        if (!cpu->pending && !let_others_run(machine, cpu) && !let_flights_go_on(machine, cpu))
             stop(machine, RESCIND_STOP_STEPS, "all CPUs wait for each other", "");
         take_awaited(machine, cpu);
     }
+}
+
+/* Lets a CPU go on at `address` until it is at rest, and others meanwhile, if it waits for them. */
+static bool run(struct machine *machine, struct machine_cpu *cpu, uint64_t address) {
+    go(machine, cpu, address);
+    await_others(machine, cpu);
     for (uint32_t i = 0; i < machine->cpus; i++)
-        note_way(&machine->cpu[i]);
+        note_way(machine, &machine->cpu[i]);
     return !machine->stop.stopped;
 }
 
@@ -364,53 +401,38 @@ bool machine_call(struct machine *machine, uint32_t index, uint64_t registers[MA
     return !machine->stop.stopped;
 }
 
-/* ---- two at once ---- */
+/* ---- several at once ---- */
 
-/* CPU 1's call, as far as it goes while CPU 0 stands still. */
-static void begin_other(struct machine *machine) {
-    struct machine_pair *pair = machine->pair;
-    struct machine_cpu *other = &machine->cpu[1];
-    pair->returns = begin_call(machine, other, pair->registers[1]);
-    go(machine, other, other->system_call_entry);
-    pair->waited = other->halted && !is_idle(machine, other);
+/* Whether the kernel began to decide about the call: then it has the lock. */
+static bool is_begun(const struct machine_flight *flight, uint32_t cpu) {
+    return !flight->decided || flight->machine->info->calls[cpu].begun != flight->begun;
 }
 
 static void on_store(uc_engine *uc, uc_mem_type type, uint64_t address, int bytes, int64_t value, void *context) {
-    struct machine *machine = context;
-    struct machine_pair *pair = machine->pair;
-    (void)uc;
+    struct machine_cpu *cpu = context;
+    struct machine_flight *flight = &cpu->flight;
+    const struct machine *machine = flight->machine;
     (void)type;
     (void)bytes;
     (void)value;
-    if (!pair || pair->done || pair->stack - address <= STACK_BYTES || ++pair->stores != pair->store)
+    bool counts = flight->goes && flight->stack - address > STACK_BYTES && address - machine->lock_at >= LOCK_BYTES;
+    if (!counts || !is_begun(flight, cpu->engine.index))
         return;
-    pair->preempted = true;
-    begin_other(machine);
+    if (++flight->stores == flight->store)
+        strand_stand(&flight->strand);
+    if (machine->stop.stopped)
+        uc_emu_stop(uc);
 }
 
-/* What is left of CPU 1's call when CPU 0 is done. */
-static void end_other(struct machine *machine) {
-    struct machine_pair *pair = machine->pair;
-    struct machine_cpu *other = &machine->cpu[1];
-    if (!pair->preempted)
-        begin_other(machine);
-    while (other->halted && !is_idle(machine, other) && !machine->stop.stopped) {
-        if (!other->pending && !let_others_run(machine, other))
-            stop(machine, RESCIND_STOP_STEPS, "all CPUs wait for each other", "");
-        take_awaited(machine, other);
-    }
-    pair->back[1] = end_call(machine, other, pair->returns, pair->registers[1]);
-}
-
-/* From now on the first CPU's stores are seen: what was translated before does not show them. */
-static void watch_stores(struct machine *machine) {
+/* From now on the CPU's stores are seen: what was translated before does not show them. */
+static void watch_stores(struct machine_cpu *cpu) {
     uc_hook hook;
     void *callback;
     void (*function)(uc_engine *, uc_mem_type, uint64_t, int, int64_t, void *) = on_store;
     memcpy(&callback, &function, sizeof callback);
-    uc_hook_add(machine->cpu[0].engine.uc, &hook, UC_HOOK_MEM_WRITE, callback, machine, 1, 0);
-    uc_ctl_flush_tb(machine->cpu[0].engine.uc);
-    machine->stores_seen = true;
+    uc_hook_add(cpu->engine.uc, &hook, UC_HOOK_MEM_WRITE, callback, cpu, 1, 0);
+    uc_ctl_flush_tb(cpu->engine.uc);
+    cpu->stores_seen = true;
 }
 
 /* The last byte of the kernel's stack, by physical address, as Unicorn tells stores. */
@@ -419,24 +441,92 @@ static uint64_t physical_stack(const struct machine *machine, const struct engin
     return last ? (uint64_t)(last - machine->memory.bytes) : 0;
 }
 
+/* The body of a flight's strand. */
+static void fly(void *context) {
+    struct machine_cpu *cpu = context;
+    struct machine_flight *flight = &cpu->flight;
+    run(flight->machine, cpu, cpu->system_call_entry);
+    flight->goes = false;
+    flight->back = end_call(flight->machine, cpu, flight->returns, flight->registers);
+}
+
+/* True: it stands. */
+static bool start_flight(struct machine *machine, struct machine_cpu *cpu, const uint64_t registers[MACHINE_REGISTERS],
+                         uint32_t store, bool decided) {
+    struct machine_flight *flight = &cpu->flight;
+    if (!cpu->stores_seen)
+        watch_stores(cpu);
+    flight->machine = machine;
+    flight->stack = physical_stack(machine, &cpu->engine);
+    flight->begun = machine->info->calls[cpu->engine.index].begun;
+    flight->decided = decided;
+    flight->store = store;
+    flight->stores = 0;
+    flight->awaits = NULL;
+    memcpy(flight->registers, registers, sizeof flight->registers);
+    flight->returns = begin_call(machine, cpu, registers);
+    flight->goes = true;
+    strand_start(&flight->strand, fly, cpu);
+    return flight->goes;
+}
+
+/* True: it came back. */
+static bool go_on(struct machine_cpu *cpu, uint32_t store) {
+    struct machine_flight *flight = &cpu->flight;
+    flight->store = store;
+    flight->stores = 0;
+    if (flight->goes)
+        strand_go_on(&flight->strand);
+    return !flight->goes;
+}
+
+bool machine_begin(struct machine *machine, uint32_t index, uint64_t registers[MACHINE_REGISTERS], uint32_t store,
+                   bool *back) {
+    struct machine_cpu *cpu = &machine->cpu[index];
+    if (start_flight(machine, cpu, registers, store, true))
+        return true;
+    memcpy(registers, cpu->flight.registers, sizeof cpu->flight.registers);
+    *back = cpu->flight.back;
+    return false;
+}
+
+bool machine_go_on(struct machine *machine, uint32_t index, uint32_t store, uint64_t registers[MACHINE_REGISTERS],
+                   bool *back) {
+    struct machine_cpu *cpu = &machine->cpu[index];
+    if (!go_on(cpu, store) && !machine->stop.stopped)
+        return false;
+    memcpy(registers, cpu->flight.registers, sizeof cpu->flight.registers);
+    *back = !cpu->flight.goes && cpu->flight.back;
+    return true;
+}
+
 bool machine_call_preempted(struct machine *machine, struct machine_pair *pair) {
-    struct machine_cpu *cpu = &machine->cpu[0];
-    if (!machine->stores_seen)
-        watch_stores(machine);
-    pair->stack = physical_stack(machine, &cpu->engine);
-    pair->stores = 0;
-    pair->done = pair->preempted = pair->waited = pair->back[0] = pair->back[1] = false;
-    uint64_t returns = begin_call(machine, cpu, pair->registers[0]);
-    machine->pair = pair;
-    bool good = run(machine, cpu, cpu->system_call_entry);
-    pair->done = true;
-    pair->back[0] = end_call(machine, cpu, returns, pair->registers[0]);
-    if (good)
-        end_other(machine);
-    machine->pair = NULL;
+    struct machine_cpu *cpu = &machine->cpu[0], *other = &machine->cpu[1];
+    pair->preempted = start_flight(machine, cpu, pair->registers[0], pair->store, false);
+    uint64_t returns = begin_call(machine, other, pair->registers[1]);
+    go(machine, other, other->system_call_entry);
+    pair->waited = pair->preempted && other->halted && !is_idle(machine, other);
+    uint32_t before = cpu->flight.stores;
+    go_on(cpu, 0);
+    pair->stores = pair->preempted ? before + cpu->flight.stores : before;
+    pair->back[0] = cpu->flight.back;
+    memcpy(pair->registers[0], cpu->flight.registers, sizeof cpu->flight.registers);
+    await_others(machine, other);
+    pair->back[1] = end_call(machine, other, returns, pair->registers[1]);
     for (uint32_t i = 0; i < machine->cpus; i++)
-        note_way(&machine->cpu[i]);
+        note_way(machine, &machine->cpu[i]);
     return !machine->stop.stopped;
+}
+
+/* Calls that stand are given up: the machine is not used any more as it is. */
+static void give_up_flights(struct machine *machine) {
+    for (uint32_t i = 0; i < machine->cpus; i++) {
+        struct machine_flight *flight = &machine->cpu[i].flight;
+        while (flight->goes) {
+            machine->stop.stopped = true;
+            strand_go_on(&flight->strand);
+        }
+    }
 }
 
 /* ---- the root task ---- */
@@ -538,14 +628,18 @@ bool machine_open(struct machine *machine, const char *kernel, uint32_t cpus, st
 }
 
 void machine_close(struct machine *machine) {
+    give_up_flights(machine);
     engine_close(&machine->watcher);
-    for (uint32_t i = 0; i < MACHINE_CPUS; i++)
+    for (uint32_t i = 0; i < MACHINE_CPUS; i++) {
+        strand_close(&machine->cpu[i].flight.strand);
         engine_close(&machine->cpu[i].engine);
+    }
     memory_close(&machine->memory);
     image_free(&machine->image);
 }
 
 void machine_reset(struct machine *machine, bool thorough) {
+    give_up_flights(machine);
     memory_restore(&machine->memory, thorough || machine->stop.stopped);
     for (uint32_t i = 0; i < machine->cpus; i++) {
         struct machine_cpu *cpu = &machine->cpu[i];

@@ -11,6 +11,7 @@
 
 #include "unicorn/engine.h"
 #include "unicorn/image.h"
+#include "unicorn/strand.h"
 
 #include "abi/control.h"
 #include "abi/target.h"
@@ -30,9 +31,27 @@ struct machine_counters {
     uint32_t count; /* a power of two */
 };
 
+enum { MACHINE_REGISTERS = 6 };
+
+/* A system call that may stand before one of the kernel's stores to what is not its own stack. */
+struct machine_flight {
+    struct machine *machine;
+    struct strand strand;
+    bool goes;                             /* it has begun, and the CPU has not come back to rest */
+    bool decided;                          /* only stores count that follow the kernel's beginning to decide */
+    uint64_t registers[MACHINE_REGISTERS]; /* as given, and as returned */
+    bool back;                             /* see machine_call */
+    uint32_t store;                        /* before which of the stores that count it is to stand; 0: before none */
+    uint32_t stores;                       /* that counted so far */
+    uint64_t returns, stack, begun;        /* where to, whose last byte is where, and how many calls had begun before */
+    const struct machine_cpu *awaits;      /* it stands as soon as that one can go on */
+};
+
 struct machine_cpu {
     struct engine engine;
-    uint64_t at; /* where it is at rest */
+    struct machine_flight flight;
+    bool stores_seen; /* by the engine's hook */
+    uint64_t at;      /* where it is at rest */
     uint64_t system_call_entry;
     bool halted;
     bool going;       /* it is not at rest: it waits for who is asked, or stands before a store */
@@ -43,8 +62,6 @@ struct machine_cpu {
     uint32_t command; /* of its APIC: whom the next one goes to */
 };
 
-enum { MACHINE_REGISTERS = 6 };
-
 /* Two system calls at once: machine_call_preempted. */
 struct machine_pair {
     uint64_t registers[2][MACHINE_REGISTERS]; /* of CPU 0 and 1 */
@@ -52,8 +69,6 @@ struct machine_pair {
     uint32_t stores;                          /* afterwards: how many CPU 0 made */
     bool preempted, waited;                   /* afterwards: CPU 1 began in between, and had to wait */
     bool back[2];                             /* see machine_call */
-    bool done;                                /* CPU 0's call is */
-    uint64_t stack, returns;                  /* meanwhile: where CPU 0's stack ends, and CPU 1 goes back to */
 };
 
 struct machine {
@@ -67,12 +82,11 @@ struct machine {
     struct control_mailbox *mailbox[MACHINE_CPUS];
     uint64_t waits;          /* where the kernel is when a CPU has nothing to do */
     uint64_t resumes;        /* where the kernel leaves for user mode */
+    uint64_t lock_at;        /* physical: its lock, and how many wait for that */
     char line[MACHINE_LINE]; /* what has been printed of a line */
     size_t line_bytes;
     struct machine_stop stop;
-    const char *trouble;       /* in booting */
-    struct machine_pair *pair; /* that is going on, or NULL */
-    bool stores_seen;
+    const char *trouble; /* in booting */
 };
 enum { MACHINE_VECTORS = 0x40 };
 
@@ -97,6 +111,17 @@ uint64_t *machine_see_leaf(const struct machine *machine, uint64_t root_table, u
  * afterwards, if the CPU comes back to whoever made it (`back`), with all other registers as they were but rcx and r11.
  * False: the machine has stopped. */
 bool machine_call(struct machine *machine, uint32_t cpu, uint64_t registers[MACHINE_REGISTERS], bool *back);
+
+/* As machine_call, but the CPU stands before the n-th store (from 1) that it makes for that to what is not the kernel's
+ * stack, counted from where the kernel begins to decide (nor to its lock: Unicorn tells
+ * of a store when an atomic instruction has loaded already): true. Until machine_go_on says that it came back, the CPU
+ * is not at rest. It goes on when others wait for it, until they do not. False: it came back; see machine_call. */
+bool machine_begin(struct machine *machine, uint32_t cpu, uint64_t registers[MACHINE_REGISTERS], uint32_t store,
+                   bool *back);
+/* Lets it go on to the n-th store from there (0: to its end). True: it came back, or (registers left alone) the machine
+ * has stopped. */
+bool machine_go_on(struct machine *machine, uint32_t cpu, uint32_t store, uint64_t registers[MACHINE_REGISTERS],
+                   bool *back);
 
 /* CPU 0 is stopped before its n-th store to what is not its own stack, CPU 1 makes its call until that is done or waits
  * for CPU 0, then CPU 0 goes on. False: the machine has stopped. */

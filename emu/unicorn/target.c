@@ -25,9 +25,13 @@ static struct {
     struct machine_counters counters;
     struct access_tags tags;
     uint32_t wanted[MACHINE_CPUS]; /* PD that a CPU is said to run */
+    bool taken[MACHINE_CPUS];      /* by a call of which it was not yet said that it returned */
     uint64_t root_table[PDS];      /* of a PD that a CPU ran; 0: not known */
     uint64_t alive[PDS / BITS];    /* bit by PD */
     uint64_t object_alive[OBJECTS / BITS];
+    uint32_t changes_seen; /* of info->changed_count */
+    uint32_t listed_pd[CONTROL_LISTED], listed_object[CONTROL_LISTED];
+    struct rescind_log log;
 } unicorn;
 
 /* ---- stops ---- */
@@ -44,21 +48,43 @@ static bool is_alive(uint32_t pd) {
     return pd < PDS && unicorn.alive[pd / BITS] >> pd % BITS & 1;
 }
 
-/* What the call before this one made and destroyed. */
+static void note_change(uint32_t what) {
+    uint32_t object = what ^ RESCIND_OBJECT;
+    if (object < OBJECTS) {
+        unicorn.object_alive[object / BITS] ^= UINT64_C(1) << object % BITS;
+        unicorn.listed_object[unicorn.log.object_count++] = object;
+    } else if (what < PDS) {
+        unicorn.alive[what / BITS] ^= UINT64_C(1) << what % BITS;
+        unicorn.root_table[what] = 0;
+        unicorn.listed_pd[unicorn.log.pd_count++] = what;
+    }
+}
+
+/* There were too many: the last call alone has more room. */
+static void note_last_call(void) {
+    const struct control_info *info = unicorn.machine->info;
+    for (uint32_t i = 0; i < info->pd_count; i++)
+        note_change(info->listed_pd[i]);
+    for (uint32_t i = 0; i < info->object_count; i++)
+        note_change(info->listed_object[i] | RESCIND_OBJECT);
+    unicorn.log.overflow = info->overflow != 0;
+}
+
+/* What was made and destroyed since the last time. */
 static void note_changes(void) {
     const struct control_info *info = unicorn.machine->info;
-    for (uint32_t i = 0; i < info->pd_count; i++) {
-        uint32_t pd = info->listed_pd[i];
-        if (pd >= PDS)
-            continue;
-        unicorn.alive[pd / BITS] ^= UINT64_C(1) << pd % BITS;
-        unicorn.root_table[pd] = 0;
-    }
-    for (uint32_t i = 0; i < info->object_count; i++) {
-        uint32_t object = info->listed_object[i];
-        if (object < OBJECTS)
-            unicorn.object_alive[object / BITS] ^= UINT64_C(1) << object % BITS;
-    }
+    uint32_t first = unicorn.changes_seen, count = info->changed_count;
+    unicorn.changes_seen = count;
+    unicorn.log = (struct rescind_log){
+        .pds = unicorn.listed_pd,
+        .objects = unicorn.listed_object,
+        .invalidations = info->invalidations,
+        .shootdowns = info->shootdowns,
+    };
+    if (count - first > CONTROL_LISTED)
+        note_last_call();
+    for (; count - first <= CONTROL_LISTED && first != count; first++)
+        note_change(info->changed[first % CONTROL_LISTED]);
     for (uint32_t cpu = 0; cpu < unicorn.machine->cpus; cpu++) {
         if (!is_alive(unicorn.wanted[cpu]))
             unicorn.wanted[cpu] = RESCIND_NONE;
@@ -68,7 +94,7 @@ static void note_changes(void) {
 /* Whether a CPU is in user mode with the tables of a PD. */
 static bool is_in(uint32_t cpu, uint32_t pd) {
     const struct machine_cpu *it = &unicorn.machine->cpu[cpu];
-    return it->agent ? it->runs == pd : cpu == 0 && pd == 0;
+    return !unicorn.taken[cpu] && (it->agent ? it->runs == pd : cpu == 0 && pd == 0);
 }
 
 /* An agent makes a control call that is root's alone (and changes nothing). */
@@ -105,7 +131,7 @@ static uint64_t root_table_of(uint32_t pd) {
 static void settle(uint32_t cpu) {
     uint32_t pd = unicorn.wanted[cpu];
     const struct machine_cpu *it = &unicorn.machine->cpu[cpu];
-    if (cpu == 0 || (pd == RESCIND_NONE ? !it->agent : is_in(cpu, pd)))
+    if (cpu == 0 || unicorn.taken[cpu] || (pd == RESCIND_NONE ? !it->agent : is_in(cpu, pd)))
         return;
     machine_switch(unicorn.machine, cpu, pd);
     check();
@@ -128,31 +154,88 @@ static void target_boot(const struct rescind_hooks *hooks, uint32_t cpus, uint64
     }
     unicorn.machine = machine;
     machine_reset(machine, false);
+    unicorn.changes_seen = machine->info->changed_count;
     memset(unicorn.alive, 0, sizeof unicorn.alive);
     memset(unicorn.object_alive, 0, sizeof unicorn.object_alive);
     memset(unicorn.root_table, 0, sizeof unicorn.root_table);
     unicorn.alive[0] = 1;
+    memset(unicorn.taken, 0, sizeof unicorn.taken);
     unicorn.wanted[0] = 0;
     for (uint32_t cpu = 1; cpu < MACHINE_CPUS; cpu++)
         unicorn.wanted[cpu] = RESCIND_NONE;
 }
 
-static void target_call(uint32_t cpu, uint32_t pd, uint64_t word[ABI_WORDS]) {
-    const struct control_info *info = unicorn.machine->info;
-    uint64_t registers[MACHINE_REGISTERS] = {CONTROL_SYSTEM_CALL};
-    bool back = false;
-    go_to(cpu, pd);
-    memcpy(registers + 1, word, ABI_WORDS * sizeof *word);
-    machine_call(unicorn.machine, cpu, registers, &back);
+/* After a call, whose registers these are if the CPU came back to who made it. */
+static void end_call(uint32_t cpu, const uint64_t registers[MACHINE_REGISTERS], bool back, uint64_t word[ABI_WORDS]) {
+    const struct control_calls *calls = &unicorn.machine->info->calls[cpu];
     check();
     if (back) {
         memcpy(word, registers + 1, ABI_WORDS * sizeof *word);
-    } else { /* it destroyed its caller */
-        word[0] = info->code;
-        word[1] = info->value;
+    } else { /* the caller was destroyed */
+        word[0] = calls->code;
+        word[1] = calls->value;
     }
     note_changes();
-    settle(cpu);
+    for (uint32_t i = 0; i < unicorn.machine->cpus; i++)
+        settle(i); /* also one that was to run who was dying, and could not */
+}
+
+static void target_call(uint32_t cpu, uint32_t pd, uint64_t word[ABI_WORDS]) {
+    uint64_t registers[MACHINE_REGISTERS] = {CONTROL_SYSTEM_CALL};
+    uint32_t on = unicorn.taken[cpu] ? 0 : cpu;
+    bool back = false;
+    go_to(on, pd);
+    memcpy(registers + 1, word, ABI_WORDS * sizeof *word);
+    machine_call(unicorn.machine, on, registers, &back);
+    end_call(on, registers, back, word);
+}
+
+/* ---- calls that stand in the middle ---- */
+
+/* The one that is wanted, or another; not the first, which all others need to make calls for them. RESCIND_NONE: each
+ * has a call in progress. */
+static uint32_t free_cpu(uint32_t wanted) {
+    uint32_t cpus = unicorn.machine->cpus, cpu = wanted;
+    for (uint32_t i = 0; i < cpus && (cpu == 0 || unicorn.taken[cpu]); i++)
+        cpu = (cpu + 1) % cpus;
+    return cpu == 0 || unicorn.taken[cpu] ? RESCIND_NONE : cpu;
+}
+
+static uint32_t target_begin(uint32_t cpu, uint32_t pd, uint64_t word[ABI_WORDS], uint32_t points) {
+    uint64_t registers[MACHINE_REGISTERS] = {CONTROL_SYSTEM_CALL};
+    uint32_t on = free_cpu(cpu);
+    bool back = false;
+    if (on == RESCIND_NONE) {
+        target_call(cpu, pd, word);
+        return RESCIND_NONE;
+    }
+    go_to(on, pd);
+    memcpy(registers + 1, word, ABI_WORDS * sizeof *word);
+    if (machine_begin(unicorn.machine, on, registers, points, &back)) {
+        check();
+        note_changes();
+        unicorn.taken[on] = true;
+        return on;
+    }
+    end_call(on, registers, back, word);
+    return RESCIND_NONE;
+}
+
+static bool target_resume(uint32_t operation, uint32_t points, uint64_t word[ABI_WORDS]) {
+    uint64_t registers[MACHINE_REGISTERS];
+    bool back = false, over = machine_go_on(unicorn.machine, operation, points, registers, &back);
+    check();
+    unicorn.taken[operation] = !over;
+    if (over)
+        end_call(operation, registers, back, word);
+    else
+        note_changes();
+    return over;
+}
+
+static const char *target_point(uint32_t operation) {
+    (void)operation;
+    return "in-flight";
 }
 
 static void target_fail_allocation(uint32_t n) {
@@ -169,7 +252,9 @@ static void target_switch_to(uint32_t cpu, uint32_t pd) {
 
 static uint32_t target_runs(uint32_t cpu) {
     const struct machine_cpu *it = &unicorn.machine->cpu[cpu];
-    return cpu == 0 ? unicorn.wanted[0] : it->agent ? it->runs : RESCIND_NONE;
+    if (cpu == 0 || unicorn.taken[cpu])
+        return unicorn.wanted[cpu];
+    return it->agent ? it->runs : RESCIND_NONE;
 }
 
 /* An engine that accesses what the PD can access: the CPU, if it is there, or else one that remembers nothing. */
@@ -216,7 +301,7 @@ static void target_probe(uint32_t cpu, uint32_t pd, bool fresh, struct rescind_p
 static bool target_access(uint32_t cpu, enum abi_kind kind, uint64_t unit, uint8_t rights, uint64_t *resource) {
     uint32_t pd = target_runs(cpu);
     struct rescind_probe probe = {.unit = unit, .resource = *resource, .kind = (uint8_t)kind, .rights = rights};
-    if (pd == RESCIND_NONE || !go_to(cpu, pd))
+    if (pd == RESCIND_NONE || (!unicorn.taken[cpu] && !go_to(cpu, pd)))
         return false;
     if (kind == ABI_MEM)
         probe.rights |= ABI_R; /* by which the frame is known */
@@ -228,16 +313,7 @@ static bool target_access(uint32_t cpu, enum abi_kind kind, uint64_t unit, uint8
 /* ---- reports ---- */
 
 static void target_log(struct rescind_log *log) {
-    const struct control_info *info = unicorn.machine->info;
-    *log = (struct rescind_log){
-        .pds = info->listed_pd,
-        .objects = info->listed_object,
-        .pd_count = info->pd_count,
-        .object_count = info->object_count,
-        .invalidations = info->invalidations,
-        .shootdowns = info->shootdowns,
-        .overflow = info->overflow != 0,
-    };
+    *log = unicorn.log;
 }
 
 static uint64_t target_steps(void) {
@@ -351,6 +427,11 @@ static void describe(void) {
                   .table = (uint32_t)info->cost_table},
         .boot = target_boot,
         .call = target_call,
+        .begin = target_begin,
+        .resume = target_resume,
+        .overlaps = true,
+        .point = target_point,
+        .suspended_limit = MACHINE_CPUS,
         .fail_allocation = target_fail_allocation,
         .switch_to = target_switch_to,
         .runs = target_runs,

@@ -40,6 +40,7 @@ SHRINK_SECONDS = 120
 SINGLE_CHANGES = 500  # candidates: more than there are single changes of a stored sequence, which are tried first
 KILLS = builds.ROOT / "work" / "faults" / "kills.jsonl"
 GENERATED = 400  # sequences, for each number of CPUs
+SCHEDULED = 2000  # likewise, with schedules
 # CPUs, operations, and operations of a sequence: short ones first, which take less time to shrink.
 STRESS = ((1, 12000, 48), (2, 6000, 48), (1, 12000, 256), (2, 6000, 256))
 BOOTED_SECONDS = 40  # for shrinking on the machine, where each candidate takes a boot
@@ -441,15 +442,16 @@ def try_under_unicorn(tree, paths):
 
 def search_under_unicorn(tree):
     """The first finding of the scenarios that need the machine's own tables and leaves, or else among generated sequences, with one
-    CPU and then with several."""
+    CPU, with several, and with revokes and destroys that stop before some store while others run."""
     found = try_under_unicorn(tree, [*sorted(Path("corpus/scenarios").glob("real-*.rsq")), "tests/emu/largest_leaf.rsq"])
     if found:
         return found
     rescind = builds.directory("release") / "rescind"
-    for cpus, geometry in ((1, "small"), (2, "small"), (1, "real")):
+    for count, profile in ((GENERATED, ["--cpus=1"]), (GENERATED, ["--cpus=2"]), (GENERATED, ["--cpus=1", "--geometry=real"]),
+                           (SCHEDULED, ["--cpus=4", "--preempt=200", "--points=255"])):
         with tempfile.TemporaryDirectory() as work:
-            subprocess.run([rescind, "gen", "--seed=1", f"--count={GENERATED}", "--ops=40", f"--cpus={cpus}",
-                            f"--geometry={geometry}", "-o", work], check=True, stdout=subprocess.DEVNULL)
+            subprocess.run([rescind, "gen", "--seed=1", f"--count={count}", "--ops=40", *profile, "-o", work], check=True,
+                           stdout=subprocess.DEVNULL)
             found = try_under_unicorn(tree, [work])
         if found:
             return found

@@ -19,6 +19,7 @@ enum {
     OPTION_CPUS,
     OPTION_OOM,
     OPTION_PREEMPT,
+    OPTION_POINTS,
     OPTION_KINDS,
     OPTION_FAILING
 };
@@ -28,7 +29,7 @@ struct arguments {
     const struct cli_target *target;
     const char *directory;
     uint32_t kinds;
-    uint8_t cpus, preempt;
+    uint8_t cpus, preempt, points;
     bool oom;
 };
 
@@ -41,6 +42,8 @@ static const struct argp_option options[] = {
     {"cpus", OPTION_CPUS, "N", 0, "CPUs that execute, switch and access (default: 1, which only executes)", 0},
     {"oom", OPTION_OOM, NULL, 0, "Let allocations fail as well", 0},
     {"preempt", OPTION_PREEMPT, "N", 0, "Give N of 256 revokes and destroys a schedule (default: 0)", 0},
+    {"points", OPTION_POINTS, "N", 0,
+     "Let these stop at any of the first N points (default: mostly 3); under Unicorn they are stores", 0},
     {"unit-budget", OPTION_UNIT_BUDGET, "N", 0, "At most so many units may change (default: real 2^18, small no limit)",
      0},
     {"kinds", OPTION_KINDS, "WORDS", 0, "Of mem, pio and obj those that occur, apart by commas (default: all)", 0},
@@ -96,6 +99,9 @@ static error_t parse(int key, char *argument, struct argp_state *state) {
     case OPTION_PREEMPT:
         arguments->preempt = (uint8_t)option_number(argument, "preempt", 0, UINT8_MAX, state);
         return 0;
+    case OPTION_POINTS:
+        arguments->points = (uint8_t)option_number(argument, "points", 0, UINT8_MAX, state);
+        return 0;
     case OPTION_UNIT_BUDGET:
         arguments->unit_budget = option_number(argument, "unit-budget", 0, UINT64_MAX, state);
         return 0;
@@ -121,20 +127,23 @@ static void generate(struct seq *seq, const struct arguments *arguments, uint64_
     struct seq_profile profile = {.kinds = arguments->kinds,
                                   .unit_budget = arguments->unit_budget,
                                   .cpus = arguments->cpus,
-                                  .preempt = arguments->preempt};
-    char preempt[32] = "";
+                                  .preempt = arguments->preempt,
+                                  .points = arguments->points};
+    char preempt[32] = "", points[32] = "";
     if (arguments->oom)
         profile.operations = (1u << (arguments->cpus > 1 ? SEQ_OOM : SEQ_ACCESS)) - 1 + (1u << SEQ_OOM);
     if (arguments->preempt)
         snprintf(preempt, sizeof preempt, " --preempt=%u", arguments->preempt);
+    if (arguments->points)
+        snprintf(points, sizeof points, " --points=%u", arguments->points);
     struct seq_random random;
     seed_sequence(&random, arguments->seed, index);
     seq_generate(seq, &random, &profile, (uint32_t)arguments->ops);
     snprintf(seq->meta.origin, sizeof seq->meta.origin,
-             "rescind gen --seed=%llu --ops=%llu --geometry=%s --unit-budget=%llu --cpus=%u%s%s, sequence %llu",
+             "rescind gen --seed=%llu --ops=%llu --geometry=%s --unit-budget=%llu --cpus=%u%s%s%s, sequence %llu",
              (unsigned long long)arguments->seed, (unsigned long long)arguments->ops, arguments->target->geometry->name,
              (unsigned long long)arguments->unit_budget, arguments->cpus, arguments->oom ? " --oom" : "", preempt,
-             (unsigned long long)index);
+             points, (unsigned long long)index);
 }
 
 static bool write_one(const struct arguments *arguments, const struct seq *seq, uint64_t index) {

@@ -639,6 +639,7 @@ void generator_begin(struct generator *generator, const struct seq_geometry *geo
     generator->repeat = 0;
     generator->operations = operations;
     generator->preempt = profile->preempt;
+    generator->points = profile->points;
     generator->pending_count = generator->pending_at = 0;
     generator->is_deferred = false;
     generator->next_name = 1;

@@ -30,7 +30,7 @@ struct generator {
     struct seq_op seen[GENERATOR_SEEN]; /* accesses, the last ones: translations that a CPU may remember */
     uint32_t seen_count;
     uint32_t operations;                      /* allowed, as a mask */
-    uint8_t preempt;                          /* of 256: revokes and destroys that get a schedule */
+    uint8_t preempt, points;                  /* as in the profile */
     struct seq_op pending[GENERATOR_PENDING]; /* of the block of the last operation: to come next */
     uint32_t pending_count, pending_at;
     struct seq_op deferred; /* a revoke or destroy that waits until PDs run from which it takes something: */

@@ -287,8 +287,8 @@ void generator_suspend(struct generator *generator, struct seq_op *op, uint32_t 
         return;
     uint32_t most = to_come < GENERATOR_PENDING ? to_come : GENERATOR_PENDING;
     uint32_t wanted = most ? 1 + (uint32_t)generator_below(generator, most) : 0;
-    bool late = generator_chance(generator, 96);
-    op->point = (uint8_t)(1 + generator_below(generator, late ? LATE_POINT : 3));
+    uint32_t points = generator->points ? generator->points : generator_chance(generator, 96) ? LATE_POINT : 3;
+    op->point = (uint8_t)(1 + generator_below(generator, points));
     for (uint32_t tries = 0; tries < TRIES * wanted && generator->pending_count < wanted; tries++) {
         if (generator_interfere(generator, op, &generator->pending[generator->pending_count]))
             generator->pending_count++;

@@ -326,9 +326,12 @@ static uint32_t find_suspendable(const struct seq *seq, uint32_t at) {
     return seq->count;
 }
 
-/* Mostly the first points and short blocks. */
+/* Mostly the first points, unless the profile asks for others, and short blocks. */
 static void set_schedule(struct mutator *mutator, struct seq_op *op) {
-    op->point = (uint8_t)(1 + below(mutator, below(mutator, 4) ? 4 : POINT_MAX));
+    uint32_t points = mutator->profile.points;
+    if (!points)
+        points = below(mutator, 4) ? 4 : POINT_MAX;
+    op->point = (uint8_t)(1 + below(mutator, points));
     op->nested = (uint8_t)(1 + below(mutator, below(mutator, 4) ? 3 : RUN_MAX));
 }
 

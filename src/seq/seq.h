@@ -217,6 +217,7 @@ struct seq_profile {
     uint32_t kinds;       /* bit 1 << enum abi_kind; 0: all three */
     uint8_t cpus;         /* 1..SEQ_CPUS; 0 and 1: system calls are executed by CPU 0. seq_mutate: seq->cpus counts */
     uint8_t preempt;      /* of 256: revokes and destroys that get a schedule; 0: none, and no resume either */
+    uint8_t points;       /* schedules stop at any of so many points, none more likely; 0: mostly at the first */
     uint64_t unit_budget; /* real geometry: upper bound of units that the whole sequence may change; 0: none */
 };
 

@@ -105,6 +105,19 @@ def try_preemption(rescind, programs):
             check(f"{patch.stem}: {found.stdout.strip()}", found.returncode == FINDING, found.stdout)
 
 
+def try_schedules(rescind, programs, work):
+    """Revokes and destroys that stop before some store while others run: sound with the kernel, not with one without a lock."""
+    sequences = work / "schedules"
+    run(rescind, "gen", "--seed=3", "--count=60", "--ops=40", "--cpus=4", "--preempt=200", "--points=255", "-o", sequences)
+    sound = run(rescind, "run", "--on=unicorn", sequences)
+    check("60 sequences with schedules", sound.returncode == AGREE, sound.stdout[-3000:])
+    again = [verdicts(rescind, "--on=unicorn", sequences) for _ in range(2)]
+    check("the same twice", again[0] == again[1] and len(again[0]) == 60)
+    lost = run(rescind, "run", "--on=unicorn", f"--kernel={programs / 'M12-lock-never-taken.elf'}", sequences)
+    stopped = lost.stdout.count("-> stopped at in-flight")
+    check(f"without a lock: {lost.stdout.count('FINDING')} findings", lost.returncode == FINDING and stopped > 0, lost.stdout[-3000:])
+
+
 def try_refusals(rescind, programs, work):
     schedules = run(rescind, "explore", "--on=unicorn", "--pct=2", "tests/emu/two_calls.rsq")
     check("explore: schedules are not for Unicorn", schedules.returncode == BAD and "no schedules" in schedules.stdout, schedules.stdout)
@@ -129,6 +142,7 @@ def main():
             try_faults(rescind, programs)
             try_commands(rescind, programs, work)
             try_preemption(rescind, programs)
+            try_schedules(rescind, programs, work)
         try_refusals(rescind, programs, work)
     return status()
 

@@ -39,9 +39,9 @@ struct smp_cpu {
 };
 
 struct smp {
-    struct smp_cpu cpu[GEO_CPUS];
     uint32_t lock;    /* accessed atomically; likewise... */
     uint32_t waiting; /* ...CPUs that wait for it */
+    struct smp_cpu cpu[GEO_CPUS];
 };
 extern struct smp smp;
 
