@@ -98,14 +98,14 @@ void judge_between(struct harness *harness) {
     /* What was being dropped and is gone by now was taken as gone. */
     catch_up(harness);
     *result = oracle_decide(harness->oracle, call);
-    enum abi_code expected = result->code, code = word[0] < ABI_CODES ? (enum abi_code)word[0] : ABI_CODES;
+    enum abi_code code = word[0] < ABI_CODES ? (enum abi_code)word[0] : ABI_CODES;
     enum oracle_fit fit = code == ABI_CODES ? ORACLE_WRONG_CODE
                                             : oracle_fits(harness->oracle, call, result, code, word[1],
                                                           harness->target->overlaps ? NULL : was_made, harness);
     if (fit == ORACLE_WRONG_CODE && came_too_late(harness, code))
         fit = word[1] == 0 ? ORACLE_FITS : ORACLE_WRONG_VALUE;
     if (fit == ORACLE_WRONG_CODE)
-        note_number(harness, FLAW_CODE, call->caller, call->kind, expected, word[0]);
+        note_number(harness, FLAW_CODE, call->caller, call->kind, result->code, word[0]);
     else if (fit == ORACLE_WRONG_VALUE && !harness->target->silent)
         note_number(harness, FLAW_VALUE, call->caller, call->kind, result->value, word[1]);
     if (fit != ORACLE_WRONG_CODE && result->code == ABI_OK)

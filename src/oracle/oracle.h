@@ -159,8 +159,9 @@ enum oracle_fit { ORACLE_FITS, ORACLE_WRONG_CODE, ORACLE_WRONG_VALUE };
 
 /*
  * Whether the answer to the last decided call fits a choice of each uncertain mapping as there or gone. Then *result is
- * made to be that answer, and commit or begin may follow, if it is OK. `made` tells what was derived from uncertain
- * mappings. NULL: that cannot be told, and operations in progress may be over without its being known.
+ * made to be that answer, and commit or begin may follow, if it is OK; for a wrong code its code is one that fits.
+ * `made` tells what was derived from uncertain mappings. NULL: that cannot be told, and operations in progress may be
+ * over without its being known.
  */
 enum oracle_fit oracle_fits(struct oracle *oracle, const struct oracle_call *call, struct oracle_result *result,
                             enum abi_code code, uint64_t value, oracle_made *made, void *context);

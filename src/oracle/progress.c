@@ -671,13 +671,22 @@ static void drop_certain_only(struct oracle *o, bool over) {
     o->covered_count = kept;
 }
 
+/* Of the codes that may be said the one that was decided is what was expected, or that something is being taken, or
+ * else the lowest. */
+static enum oracle_fit wrong_code(struct oracle_result *result, unsigned says) {
+    if (says != 0 && (says >> result->code & 1) == 0) {
+        result->code = says & SAYS_DEAD ? ABI_E_DEAD : (enum abi_code)__builtin_ctz(says);
+    }
+    return ORACLE_WRONG_CODE;
+}
+
 enum oracle_fit oracle_fits(struct oracle *o, const struct oracle_call *call, struct oracle_result *result,
                             enum abi_code code, uint64_t value, oracle_made *made, void *context) {
     const bool creates = call->operation == ABI_CREATE_PD || call->operation == ABI_CREATE_OBJECT;
     const bool moves = call->operation == ABI_DELEGATE || call->operation == ABI_GRANT;
     const unsigned says = result->code == ABI_E_ARG ? (unsigned)SAYS_ARG : answers(o, call);
     if ((says >> code & 1) == 0) {
-        return ORACLE_WRONG_CODE;
+        return wrong_code(result, says);
     }
     result->code = code;
     if (call->operation == ABI_LOOKUP && code == ABI_OK) {
@@ -692,11 +701,11 @@ enum oracle_fit oracle_fits(struct oracle *o, const struct oracle_call *call, st
     }
     if (code == ABI_OK && moves && made == NULL && o->plan.from != ORACLE_PHYS) {
         if (!moved_likely(o, call, value, &result->value)) {
-            return ORACLE_WRONG_CODE;
+            return wrong_code(result, SAYS_OVERLAP);
         }
     } else if (code == ABI_OK && moves) {
         if (o->plan.from != ORACLE_PHYS && !plan_made(o, call, value, made, context)) {
-            return ORACLE_WRONG_CODE;
+            return wrong_code(result, SAYS_OVERLAP);
         }
         result->value = o->plan.units;
     }
