@@ -193,9 +193,10 @@ const char *lacks_order(const struct harness *harness) {
 static bool can_overlap(const struct harness *harness) {
     const struct oracle_call *call = &harness->step.call;
     bool is_drop = call->operation == ABI_REVOKE && call->scope == ABI_DROP;
-    bool sure = !oracle_is_between(harness->oracle) || oracle_is_sure(harness->oracle, call);
     bool takes = call->operation == ABI_REVOKE || call->operation == ABI_DESTROY_PD;
-    return takes && !is_drop && sure && harness->result.code == ABI_OK && !harness->failing;
+    if (!takes || is_drop || harness->result.code != ABI_OK || harness->failing)
+        return false;
+    return !oracle_is_between(harness->oracle) || oracle_is_sure(harness->oracle, call);
 }
 
 uint32_t stop_point(const struct harness *harness) {

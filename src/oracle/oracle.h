@@ -128,7 +128,7 @@ void oracle_end(struct oracle *oracle, uint32_t number);
 /* It was refused after all: nothing is covered on its account any more, and nothing was done. */
 void oracle_cancel(struct oracle *oracle, uint32_t number);
 
-/* Whether the last decided call comes to OK, or E_MEM, whatever operations in progress have done by now. */
+/* Whether the last call that was decided, with OK, comes to OK, or E_MEM, whatever operations in progress have done. */
 bool oracle_is_sure(const struct oracle *oracle, const struct oracle_call *call);
 
 /* Whether anything is in progress. */
