@@ -652,8 +652,10 @@ static void scatter(struct generator *generator, struct seq_op *op, uint32_t of_
         op->cpu = (uint8_t)generator_below(generator, generator->cpus);
 }
 
-/* The next operation of a block. One that can be suspended may have a block itself, of what is left of this one. */
+/* The next operation of a block. One that can be suspended may have a block itself, of what is left of this one; and
+ * there the outer one often goes on first, past what the inner one has left half done. */
 static void take_pending(struct generator *generator, struct seq_op *op, uint32_t to_come) {
+    enum { OUTER_FIRST = 85 };
     *op = generator->pending[generator->pending_at++];
     fit(generator, op, to_come);
     guess_apply(&generator->guess, op);
@@ -661,6 +663,8 @@ static void take_pending(struct generator *generator, struct seq_op *op, uint32_
     if ((op->code == SEQ_REVOKE || op->code == SEQ_DESTROY_PD) && generator_chance(generator, 96)) {
         op->point = (uint8_t)(1 + generator_below(generator, 3));
         op->nested = (uint8_t)generator_below(generator, left + 1);
+        if (op->nested && generator_chance(generator, OUTER_FIRST))
+            generator_resume_outer(generator, &generator->pending[generator->pending_at]);
     }
     scatter(generator, op, 128);
     charge(generator, op);

@@ -76,6 +76,9 @@ bool generator_run_victim(struct generator *generator, const struct seq_op *taki
  * came to nothing. */
 bool generator_interfere(struct generator *generator, const struct seq_op *suspended, struct seq_op *op);
 
+/* Makes the operation around the innermost suspended one go on, to its end or to one of its next points. */
+void generator_resume_outer(struct generator *generator, struct seq_op *op);
+
 /* ---- parts of operations ---- */
 
 /* Some range of that kind in that PD (or in any that can call), or GUESS_NONE. */

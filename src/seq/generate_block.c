@@ -232,11 +232,15 @@ static bool observe(struct generator *generator, const struct guess_range *range
     return generator_can_call(generator, range->pd) && is_allowed(generator, SEQ_LOOKUP);
 }
 
-static bool resume(struct generator *generator, struct seq_op *op) {
+static bool resume(struct generator *generator, uint32_t which, struct seq_op *op) {
     seq_blank(op, SEQ_RESUME);
-    op->nested = (uint8_t)(SEQ_INNERMOST + generator_below(generator, 2));
+    op->nested = (uint8_t)(SEQ_INNERMOST + which);
     op->point = (uint8_t)(generator_chance(generator, 128) ? 0 : 1 + generator_below(generator, 3));
     return true;
+}
+
+void generator_resume_outer(struct generator *generator, struct seq_op *op) {
+    resume(generator, 1, op);
 }
 
 static bool runs(const struct generator *generator, uint8_t pd) {
@@ -264,7 +268,7 @@ bool generator_interfere(struct generator *generator, const struct seq_op *suspe
     if (index == GUESS_NONE)
         return false;
     if (roll == 0)
-        return resume(generator, op);
+        return resume(generator, (uint32_t)generator_below(generator, 2), op);
     const struct guess_range *range = &generator->guess.range[index];
     if (range->kind == ABI_OBJ && generator->objects == 0)
         return roll >= 11 && change_pds(generator, range, op);

@@ -1779,6 +1779,7 @@ static void crossover_takes_from_both(void **state) {
 
 struct schedule_tally {
     uint32_t suspendable, suspended, inside, deepest, resumes, code[SEQ_CODES];
+    uint32_t nested_blocks, outer_first; /* in another one's block; of these, where the outer one goes on first */
 };
 
 static void tally_schedules(struct schedule_tally *tally, const struct seq *seq) {
@@ -1795,6 +1796,10 @@ static void tally_schedules(struct schedule_tally *tally, const struct seq *seq)
         tally->inside += nesting.depth != 0;
         tally->code[op->code] += nesting.depth != 0;
         tally->deepest = nesting.depth > tally->deepest ? nesting.depth : tally->deepest;
+        if (nesting.depth && seq_has_schedule(op) && op->nested && i + 1 < seq->count) {
+            tally->nested_blocks++;
+            tally->outer_first += op[1].code == SEQ_RESUME && op[1].nested == SEQ_INNERMOST + 1;
+        }
         seq_nesting_open(&nesting, op, i);
     }
 }
@@ -1841,6 +1846,7 @@ static void generated_schedules_do_something(void **state) {
     assert_in_range(with.suspended, with.suspendable / 3, with.suspendable * 2 / 3);
     assert_true(with.deepest >= 2 && with.resumes > with.inside / 40);
     assert_true(related > with.inside / 2);
+    assert_in_range(with.outer_first, with.nested_blocks / 5, with.nested_blocks / 2);
     const uint8_t inside[] = {SEQ_CREATE_PD, SEQ_DELEGATE, SEQ_REVOKE, SEQ_DESTROY_PD, SEQ_LOOKUP, SEQ_ACCESS};
     for (size_t i = 0; i < sizeof(inside); i++)
         assert_true(with.code[inside[i]] > with.inside / 50);
