@@ -9,8 +9,9 @@ must show there as it says, and the real kernel agree.
 With --replay --compare=probe they are judged by accesses and lookups alone, as a kernel is that tells nothing of its
 inside; with --replay --on=qemu on the booted kernel, where the sequence of faults/booted is tried if that does not show, and the
 kernel stressed if there is none (--store: what that finds is shrunk on the machine and kept there); and with --replay
---on=unicorn on its image under Unicorn, where scenarios and generated sequences are run then. Which of them still do is
-printed, and that the real kernel agrees is checked.
+--on=unicorn on its image under Unicorn, where a sequence with a schedule (or that of faults/unicorn) is swept if that does
+not show: run on four CPUs with its operations stopped before each of their first stores; then scenarios and generated
+sequences are run. Which of them still do is printed, and that the real kernel agrees is checked.
 
 Exit status: 0 all killed (--control: all silent), 1 not so, 2 usage error or a failed build.
 """
@@ -19,6 +20,7 @@ import argparse
 import hashlib
 import json
 import os
+import random
 import re
 import shutil
 import subprocess
@@ -35,12 +37,15 @@ import engine
 
 FAULTS = builds.ROOT / "faults"
 BOOTED = FAULTS / "booted"  # sequences for faults that those beside the patches do not show on a machine
+SWEPT = FAULTS / "unicorn"  # likewise under Unicorn, whatever store they are stopped before
 KERNEL = Path("src/kernel")
 SHRINK_SECONDS = 120
 SINGLE_CHANGES = 500  # candidates: more than there are single changes of a stored sequence, which are tried first
 KILLS = builds.ROOT / "work" / "faults" / "kills.jsonl"
 GENERATED = 400  # sequences, for each number of CPUs
 SCHEDULED = 2000  # likewise, with schedules
+LAST_STORE = 255  # that preempt= and points= can name
+SWEEP = 1000  # schedules of a sequence of which more than one operation stops
 # CPUs, operations, and operations of a sequence: short ones first, which take less time to shrink.
 STRESS = ((1, 12000, 48), (2, 6000, 48), (1, 12000, 256), (2, 6000, 256))
 BOOTED_SECONDS = 40  # for shrinking on the machine, where each candidate takes a boot
@@ -91,6 +96,7 @@ class Fault:
     patch: Path = None
     stored: Path = None
     booted: Path = None  # may be missing
+    swept: Path = None  # the stored one, if it has none of its own for that
 
 
 def read_fault(path):
@@ -101,8 +107,9 @@ def read_fault(path):
     target = header.get("target", f"memory_{header.get('geometry', 'small')}")
     if target not in engine.TARGETS:
         sys.exit(f"{path}: unknown fuzz target {target}")
-    return Fault(path.stem, target, tuple(re.findall(r"O\d+", header.get("expected-check", ""))), path,
-                 path.with_suffix(".rsq"), BOOTED / f"{path.stem}.rsq")
+    stored, swept = path.with_suffix(".rsq"), SWEPT / f"{path.stem}.rsq"
+    return Fault(path.stem, target, tuple(re.findall(r"O\d+", header.get("expected-check", ""))), path, stored,
+                 BOOTED / stored.name, swept if swept.exists() else stored)
 
 
 def geometry_of(sequence):
@@ -440,6 +447,34 @@ def try_under_unicorn(tree, paths):
     return found[1] if found else None
 
 
+def schedules_of(text):
+    """The texts of a sequence on four CPUs whose operations stop before other stores than they do. Where only one does, that is
+    each of the first ones and, by a further resume in its block, as many after them."""
+    text = re.sub(r"^# cpus:.*\n", "", text, flags=re.MULTILINE)
+    text = re.sub(r"^# geometry:.*\n", r"\g<0># cpus: 4\n", text, flags=re.MULTILINE)
+    stores = re.compile(r"\b(preempt|points)=\d+")
+    count, lot = len(stores.findall(text)), random.Random(1)
+    if count == 1:
+        schedules = [(store,) for store in range(1, LAST_STORE + 1)]
+    else:
+        schedules = [[lot.randint(1, LAST_STORE) for _ in range(count)] for _ in range(SWEEP if count else 0)]
+    for schedule in schedules:
+        left = iter(schedule)
+        yield stores.sub(lambda found: f"{found[1]}={next(left)}", text)
+    block = re.compile(r"preempt=\d+ run=(\d+)\n")
+    if count == 1 and block.search(text):
+        for store in range(1, LAST_STORE + 1):
+            yield block.sub(lambda found: f"preempt={LAST_STORE} run={int(found[1]) + 1}\n  resume of=1 points={store}\n", text)
+
+
+def sweep_under_unicorn(tree, sequence):
+    """The first finding of a sequence under its schedules."""
+    with tempfile.TemporaryDirectory() as work:
+        for at, text in enumerate(schedules_of(sequence.read_text())):
+            (Path(work) / f"{at:04}.rsq").write_text(text)
+        return try_under_unicorn(tree, [work]) if any(Path(work).iterdir()) else None
+
+
 def search_under_unicorn(tree):
     """The first finding of the scenarios that need the machine's own tables and leaves, or else among generated sequences, with one
     CPU, with several, and with revokes and destroys that stop before some store while others run."""
@@ -489,7 +524,8 @@ def replay_elsewhere(arguments):
     if arguments.on:
         builds.make("release", *(["rescind", "roottask"] if arguments.on == "qemu" else ["rescind", "unicorn_plugin"]))
     tree = Tree("release", "elsewhere")
-    ways = {"replay": 0, "booted": 0, "stress": 0, "-": 0}
+    ways = {"replay": 0, "booted": 0, "sweep": 0, "stress": 0, "-": 0}
+    swept, missed = [], []
     print(f"{'fault':34} {'by':7} signature")
     for fault in arguments.faults:
         if not fault.stored.exists() or not tree.lay(fault):
@@ -497,6 +533,10 @@ def replay_elsewhere(arguments):
         way, signature = "replay", judge(tree, fault.stored)
         if not signature and arguments.on == "qemu" and fault.booted.exists():
             way, signature = "booted", judge(tree, fault.booted)
+        if not signature and arguments.on == "unicorn":
+            way, signature = "sweep", sweep_under_unicorn(tree, fault.swept)
+            swept += [fault] if signature else []
+            missed += [fault.id] if not signature and fault.swept != fault.stored else []
         if not signature and stress:
             way, signature = "stress", stress(tree, *([fault.booted] if arguments.store else []))
         way = way if signature else "-"
@@ -504,13 +544,17 @@ def replay_elsewhere(arguments):
         print(f"{fault.id:34} {way:7} {signature or ''}".rstrip(), flush=True)
     tree.lay(Fault("the real kernel", "small"))
     wrong = [fault.id for fault in arguments.faults if judge(tree, fault.stored) or
-             (ways["booted"] and fault.booted.exists() and judge(tree, fault.booted))]
+             (ways["booted"] and fault.booted.exists() and judge(tree, fault.booted)) or
+             (fault in swept and sweep_under_unicorn(tree, fault.swept))]
     print(f"of {len(arguments.faults)}: {ways['replay']} by their sequences"
           + (f", {ways['booted']} by those of faults/booted" if arguments.on == "qemu" else "")
+          + (f", {ways['sweep']} swept" if arguments.on == "unicorn" else "")
           + (f", {ways['stress']} more by stress" if stress else "") + f", {ways['-']} not at all")
     if wrong:
         print(f"FAILED  the real kernel fails too: {' '.join(wrong)}")
-    return 1 if wrong else 0
+    if missed:
+        print(f"FAILED  the sequences of faults/unicorn show nothing: {' '.join(missed)}")
+    return 1 if wrong or missed else 0
 
 
 def main():
