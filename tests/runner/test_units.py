@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""The parts of scripts/fuzz that need no engine: shares of time, findings on the shelf, state on disk."""
+"""The parts of scripts/fuzz and scripts/faults that need no engine: shares of time, findings on the shelf, state on disk, schedules of a
+stored sequence."""
 
 import contextlib
 import io
@@ -15,6 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts" / "lib"))
 
 import campaign  # noqa: E402
 import engine  # noqa: E402
+import faults  # noqa: E402
 import findings  # noqa: E402
 import runner  # noqa: E402
 import schedule  # noqa: E402
@@ -326,6 +328,29 @@ class Page(unittest.TestCase):
         self.assertEqual(speed.of("mixed", 5000, 5.0), 1000.0)
         self.assertEqual(speed.of("mixed", 5100, 6.0), 1000.0)
         self.assertEqual(speed.of("mixed", 5500, 10.0), 100.0)
+
+
+class Sweep(unittest.TestCase):
+    HEADER = "# rescind: 1\n# geometry: small\n# cpus: 2\n\n"
+    REVOKE = "revoke root mem base=0x0 order=0 mask=rwx scope=self place=own filter=none"
+    LOOKUP = "lookup root mem unit=0x0"
+
+    def test_one_stop_comes_before_each_of_the_first_stores(self):
+        texts = list(faults.schedules_of(f"{self.HEADER}{self.REVOKE} preempt=7 run=1\n  {self.LOOKUP}\n"))
+        header = self.HEADER.replace("cpus: 2", "cpus: 4")
+        near = [f"{header}{self.REVOKE} preempt={at} run=1\n  {self.LOOKUP}\n" for at in range(1, 256)]
+        far = [f"{header}{self.REVOKE} preempt=255 run=2\n  resume of=1 points={at}\n  {self.LOOKUP}\n" for at in range(1, 256)]
+        self.assertEqual(texts, near + far)
+
+    def test_several_stops_are_drawn(self):
+        text = f"{self.HEADER}{self.REVOKE} preempt=7 run=2\n  {self.REVOKE} preempt=1 run=1\n    resume of=2 points=3\n"
+        texts = list(faults.schedules_of(text))
+        self.assertEqual(len(texts), faults.SWEEP)
+        self.assertGreater(len(set(texts)), 0.9 * faults.SWEEP)
+        self.assertEqual(texts, list(faults.schedules_of(text)))
+
+    def test_nothing_stops(self):
+        self.assertEqual(list(faults.schedules_of(f"{self.HEADER}{self.LOOKUP}\n")), [])
 
 
 if __name__ == "__main__":
