@@ -48,7 +48,7 @@ LAST_STORE = 255  # that preempt= and points= can name
 SWEEP = 1000  # schedules of a sequence of which more than one operation stops
 # CPUs, operations, and operations of a sequence: short ones first, which take less time to shrink.
 STRESS = ((1, 12000, 48), (2, 6000, 48), (1, 12000, 256), (2, 6000, 256))
-BOOTED_SECONDS = 40  # for shrinking on the machine, where each candidate takes a boot
+BOOTED_SECONDS = 40  # for shrinking: under Unicorn, then on the machine, where each candidate takes a boot
 
 
 def parse_arguments():

@@ -72,36 +72,52 @@ static const struct argp parser = {options,
                                    NULL,
                                    NULL};
 
+/* On which of them a candidate must fail as the whole sequence did. With a machine the worker has its kernel under
+ * Unicorn. */
+enum where { IN_WORKER = 1, ON_MACHINE = 2, IN_BOTH = IN_WORKER | ON_MACHINE };
+
 struct shrinking {
-    struct qemu *qemu;     /* or NULL: it fails in */
-    struct worker *worker; /* this one */
+    struct qemu *qemu;     /* or NULL */
+    struct worker *worker; /* or NULL: there is no Unicorn */
+    enum where where;
     struct progress *progress;
     struct worker_job job;
-    uint32_t tried, smallest;
+    uint32_t tried, booted, smallest;
     int64_t deadline;
     char signature[HARNESS_SIGNATURE_MAX];
 };
 
-/* The signature that the sequence fails with is put into `outcome`; false if it does not fail. */
-static bool fails(struct shrinking *shrinking, const struct seq *seq, struct harness_outcome *outcome) {
+/* The signature that the sequence fails with is put into `signature`; false if it does not fail. */
+static bool fails_in_worker(struct shrinking *shrinking, const struct seq *seq, char signature[HARNESS_SIGNATURE_MAX]) {
     struct worker_answer answer;
+    worker_run(shrinking->worker, seq, &shrinking->job, &answer);
+    memcpy(signature, answer.outcome.signature, HARNESS_SIGNATURE_MAX);
+    return answer.outcome.verdict == HARNESS_FINDING;
+}
+
+static bool fails_on_machine(struct shrinking *shrinking, const struct seq *seq,
+                             char signature[HARNESS_SIGNATURE_MAX]) {
     struct qemu_job boot = {.seq = seq};
-    if (shrinking->qemu) {
-        qemu_replay(shrinking->qemu, &boot, 1, shrinking->job.seed);
-        *outcome = boot.outcome;
-    } else {
-        worker_run(shrinking->worker, seq, &shrinking->job, &answer);
-        *outcome = answer.outcome;
-    }
-    return outcome->verdict == HARNESS_FINDING;
+    qemu_replay(shrinking->qemu, &boot, 1, shrinking->job.seed);
+    shrinking->booted++;
+    memcpy(signature, boot.outcome.signature, HARNESS_SIGNATURE_MAX);
+    return boot.outcome.verdict == HARNESS_FINDING;
+}
+
+/* Likewise as the whole sequence did. */
+static bool fails_alike(struct shrinking *shrinking, const struct seq *seq, enum where where) {
+    char signature[HARNESS_SIGNATURE_MAX];
+    bool in_worker = !(where & IN_WORKER) ||
+                     (fails_in_worker(shrinking, seq, signature) && strcmp(signature, shrinking->signature) == 0);
+    return in_worker && (!(where & ON_MACHINE) ||
+                         (fails_on_machine(shrinking, seq, signature) && strcmp(signature, shrinking->signature) == 0));
 }
 
 static bool still_fails(void *context, const struct seq *seq) {
     struct shrinking *shrinking = context;
-    struct harness_outcome outcome;
     if (now_milliseconds() >= shrinking->deadline)
         return false;
-    bool same = fails(shrinking, seq, &outcome) && strcmp(outcome.signature, shrinking->signature) == 0;
+    bool same = fails_alike(shrinking, seq, shrinking->where);
     shrinking->tried++;
     if (same && seq->count < shrinking->smallest)
         shrinking->smallest = seq->count;
@@ -117,38 +133,77 @@ static void describe(struct seq *seq, const struct arguments *arguments, const c
                  before);
 }
 
+static void reduce(struct shrinking *shrinking, struct seq *seq, enum where where, uint32_t budget) {
+    uint64_t *memo = allocate(MEMO_COUNT * sizeof *memo);
+    memset(memo, 0, MEMO_COUNT * sizeof *memo);
+    shrinking->where = where;
+    if (shrinking->tried < budget)
+        seq_shrink(seq, still_fails, shrinking, budget - shrinking->tried, memo, MEMO_COUNT);
+    free(memo);
+}
+
+/* A boot takes some hundred times what Unicorn takes. So what shows there alike is shrunk there, and if the result does
+ * not show on the machine, what fails there is all that is booted. */
+static void reduce_by_unicorn(struct shrinking *shrinking, struct seq *seq, uint32_t budget) {
+    if (!fails_alike(shrinking, seq, IN_WORKER))
+        return;
+    const struct seq whole = *seq;
+    struct seq_op *operations = allocate(whole.count * sizeof *operations);
+    int64_t deadline = shrinking->deadline;
+    memcpy(operations, seq->op, whole.count * sizeof *operations);
+    shrinking->deadline -= (deadline - now_milliseconds()) / 2;
+    reduce(shrinking, seq, IN_WORKER, budget);
+    shrinking->deadline = deadline;
+    if (!fails_alike(shrinking, seq, ON_MACHINE)) {
+        *seq = whole;
+        memcpy(seq->op, operations, whole.count * sizeof *operations);
+        shrinking->smallest = whole.count;
+        reduce(shrinking, seq, IN_BOTH, budget);
+    }
+    free(operations);
+}
+
 static int shrink(struct shrinking *shrinking, struct seq *seq, const struct arguments *arguments) {
-    struct harness_outcome outcome;
-    if (!fails(shrinking, seq, &outcome)) {
+    bool fails = shrinking->qemu ? fails_on_machine(shrinking, seq, shrinking->signature)
+                                 : fails_in_worker(shrinking, seq, shrinking->signature);
+    if (!fails) {
         progress_hide(shrinking->progress);
         complain("%s: does not fail, so there is nothing to shrink", arguments->path);
         return EXIT_BAD;
     }
-    memcpy(shrinking->signature, outcome.signature, sizeof shrinking->signature);
     uint32_t before = shrinking->smallest = seq->count;
     shrinking->deadline = now_milliseconds() + (int64_t)arguments->seconds * 1000;
-    uint64_t *memo = allocate(MEMO_COUNT * sizeof *memo);
-    memset(memo, 0, MEMO_COUNT * sizeof *memo);
-    uint32_t calls = seq_shrink(seq, still_fails, shrinking, arguments->budget, memo, MEMO_COUNT);
-    free(memo);
+    if (shrinking->qemu && shrinking->worker)
+        reduce_by_unicorn(shrinking, seq, arguments->budget);
+    reduce(shrinking, seq, shrinking->qemu ? ON_MACHINE : IN_WORKER, arguments->budget);
     progress_hide(shrinking->progress);
     describe(seq, arguments, shrinking->signature, before);
     size_t length;
     char *text = sequence_text(seq, &length);
     bool good = file_replace(arguments->output, text, length);
     free(text);
-    if (good)
-        printf("%s: %u operations before, %u after, %u candidates run; seed %llu\n%s\n", arguments->output, before,
-               seq->count, calls, (unsigned long long)arguments->run.seed, shrinking->signature);
+    if (good) {
+        printf("%s: %u operations before, %u after, %u candidates run", arguments->output, before, seq->count,
+               shrinking->tried);
+        if (shrinking->qemu)
+            printf(", %u boots", shrinking->booted);
+        printf("; seed %llu\n%s\n", (unsigned long long)arguments->run.seed, shrinking->signature);
+    }
     return good ? EXIT_AGREE : EXIT_BAD;
 }
 
-/* On a machine: each candidate takes a boot. */
 static int shrink_on_qemu(struct shrinking *shrinking, struct seq *seq, const struct arguments *arguments) {
+    const struct unicorn_options unicorn = {.on = true, .kernel = arguments->qemu.kernel};
     struct qemu *qemu = allocate(sizeof *qemu);
     qemu_open(qemu, &arguments->qemu, NULL);
     shrinking->qemu = qemu;
+    if (unicorn_cli_is_built()) {
+        shrinking->job.target = unicorn_cli_target(&unicorn);
+        shrinking->worker = worker_new(arguments->run.timeout, shrinking->progress);
+    }
     int status = shrink(shrinking, seq, arguments);
+    if (shrinking->worker)
+        worker_free(shrinking->worker);
     qemu_close(qemu);
     free(qemu);
     return status;

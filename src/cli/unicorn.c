@@ -51,6 +51,12 @@ static void built(const char *name, char path[PATH_MAX]) {
     snprintf(path + at, PATH_MAX - at, "/emu/%s", name);
 }
 
+bool unicorn_cli_is_built(void) {
+    char library[PATH_MAX];
+    built("unicorn.so", library);
+    return access(library, R_OK) == 0;
+}
+
 const struct cli_target *unicorn_cli_target(const struct unicorn_options *options) {
     char library[PATH_MAX], kernel[PATH_MAX];
     struct cli_target *target = allocate(sizeof *target);

@@ -15,6 +15,9 @@ struct unicorn_options {
  * has these options too. */
 extern const struct argp unicorn_options_parser;
 
+/* Whether this build has one. */
+bool unicorn_cli_is_built(void);
+
 /* Loads it, or ends the program with EXIT_BAD: the user was told why it cannot. */
 const struct cli_target *unicorn_cli_target(const struct unicorn_options *options);
 

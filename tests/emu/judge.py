@@ -175,6 +175,10 @@ def try_shrink(rescind, programs, work):
     check("shrink: keeps what the machine shows", done.returncode == AGREE and len(operations(small)) <
           len(operations(Path(SEVERAL_CPUS))) and signatures(rescind, programs / "M1-other-cpus-not-asked.elf", small) ==
           [done.stdout.splitlines()[-1]], done.stdout)
+    run_and_booted = re.search(r"(\d+) candidates run, (\d+) boots", done.stdout)
+    if (programs / "unicorn.so").exists():
+        check("shrink: most that fails nowhere is not booted", run_and_booted and
+              int(run_and_booted[1]) > 2 * int(run_and_booted[2]), done.stdout)
 
 
 def try_deaths(rescind, work):
