@@ -52,7 +52,8 @@ enum {
     ROOT_PD_SC = 0x14,
     ROOT_PD_SM = 0x18, /* one for each CPU, in 8 selectors */
     ROOT_PD_SM_LOG2 = 3,
-    ROOT_EVENTS = 0x4000, /* NOVA_EVENTS portals for each PD and CPU; they stay */
+    ROOT_EVENTS = 0x4000, /* NOVA_EVENTS portals for each agent; they stay */
+    ROOT_FORMER = 4,      /* so many PDs that follow one another in a slot have agents of their own */
     ROOT_OBJECT = 0x8000,
     ROOT_TICKER = 0xa000, /* a block for each CPU: */
     ROOT_TICKER_LOG2 = 6,

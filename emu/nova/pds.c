@@ -15,7 +15,9 @@ enum {
 static struct {
     uint8_t *memory; /* mailboxes and stacks, by PD and CPU */
     uint32_t cpus;
-    bool ending[LAYOUT_PDS]; /* its memory is going, perhaps under an agent that is about to wait */
+    bool ending[LAYOUT_PDS];                   /* its memory is going, perhaps under an agent that is about to wait */
+    uint64_t made[LAYOUT_PDS];                 /* how many there were in the slot */
+    uint64_t faulted[LAYOUT_PDS][LAYOUT_CPUS]; /* where an agent faulted in memory that the root task gave it, or 0 */
 } pds;
 
 /* Where code of the root task and of agents starts; in the agent window for the latter. */
@@ -23,8 +25,14 @@ extern const uint64_t agent_portal_address, agent_code_end_address;
 void handler_entry(void);
 void handle_event(uint64_t id);
 
+/* Agents of a slot's former PD may be about to die on another CPU while there is a new one: they have mailboxes, and
+ * portals for what they run into, of their own. */
+static uint64_t agent_number(uint64_t made, uint32_t pd, uint32_t cpu) {
+    return (made % ROOT_FORMER * LAYOUT_PDS + pd) * LAYOUT_CPUS + cpu;
+}
+
 static uint8_t *memory_of(uint32_t pd, uint32_t cpu) {
-    return pds.memory + (uint64_t)(pd * LAYOUT_CPUS + cpu) * 2 * NOVA_PAGE;
+    return pds.memory + agent_number(pds.made[pd], pd, cpu) * 2 * NOVA_PAGE;
 }
 
 struct agent_mailbox *pds_mailbox(uint32_t pd, uint32_t cpu) {
@@ -37,8 +45,12 @@ static uint64_t block(uint32_t pd) {
 
 /* ---- exceptions of agents ---- */
 
-static uint64_t event_id(uint32_t pd, uint32_t cpu, uint32_t event) {
-    return (uint64_t)pd << 16 | cpu << 8 | event;
+static uint64_t event_id(uint64_t made, uint32_t pd, uint32_t cpu, uint32_t event) {
+    return made % ROOT_FORMER << 24 | pd << 16 | cpu << 8 | event;
+}
+
+static uint64_t first_event(uint64_t made, uint32_t pd, uint32_t cpu) {
+    return ROOT_EVENTS + agent_number(made, pd, cpu) * NOVA_EVENTS;
 }
 
 /* The agent goes on at another place, with its mailbox in rdi and an empty stack. */
@@ -53,28 +65,48 @@ static bool is_of_agent(uint64_t address) {
     return address >= LAYOUT_AGENT_CODE && address < LAYOUT_AGENT_DATA + (uint64_t)LAYOUT_CPUS * LAYOUT_AGENT_STRIDE;
 }
 
-void handle_event(uint64_t id) {
-    uint32_t cpu = id >> 8 & 0xff, event = id & 0xff;
-    struct nova_utcb *utcb = (struct nova_utcb *)LAYOUT_HANDLER_UTCB(cpu);
-    struct agent_mailbox *mailbox = pds_mailbox((uint32_t)(id >> 16), cpu);
-    if (event == NOVA_EVENT_STARTUP) {
-        go_on(utcb, cpu, agent_entry_address);
-        return;
-    }
-    if (event == PAGE_FAULT && is_of_agent(utcb->exception.cr2) && !pds.ending[id >> 16])
-        root_panic("memory of an agent, which the root task gave it, is not mapped; PD", id >> 16);
-    mailbox->fault = (struct agent_fault){
-        .vector = event, .error = utcb->exception.error, .address = utcb->exception.cr2, .rip = utcb->exception.rip};
-    go_on(utcb, cpu, agent_on_fault_address);
+/* It is tried again, so that it can be said whether the memory is gone, or was for a moment. */
+static void try_again(struct nova_utcb *utcb, uint32_t pd, uint32_t cpu) {
+    if (pds.faulted[pd][cpu] == utcb->exception.cr2)
+        root_panic("memory of an agent, which the root task gave it, is not mapped; address", utcb->exception.cr2);
+    pds.faulted[pd][cpu] = utcb->exception.cr2;
+    utcb->exception.mtd = 0;
 }
 
-static void make_events(uint32_t pd, uint32_t cpu) {
-    uint64_t first = ROOT_EVENTS + (uint64_t)(pd * LAYOUT_CPUS + cpu) * NOVA_EVENTS;
+static void check_faults(uint32_t pd) {
+    for (uint32_t cpu = 0; cpu < pds.cpus; cpu++) {
+        if (pds.faulted[pd][cpu])
+            root_panic("memory of an agent, which the root task gave it, was not mapped for a moment; address",
+                       pds.faulted[pd][cpu]);
+    }
+}
+
+void handle_event(uint64_t id) {
+    uint32_t pd = id >> 16 & 0xff, cpu = id >> 8 & 0xff, event = id & 0xff;
+    struct nova_utcb *utcb = (struct nova_utcb *)LAYOUT_HANDLER_UTCB(cpu);
+    struct agent_mailbox *mailbox = pds_mailbox(pd, cpu);
+    if (id != event_id(pds.made[pd], pd, cpu, event)) {
+        go_on(utcb, cpu, LAYOUT_MAILBOX(cpu)); /* which cannot be executed, so it stays where it is until it is dead */
+    } else if (event == NOVA_EVENT_STARTUP) {
+        go_on(utcb, cpu, agent_entry_address);
+    } else if (event == PAGE_FAULT && is_of_agent(utcb->exception.cr2) && !pds.ending[pd]) {
+        try_again(utcb, pd, cpu);
+    } else {
+        mailbox->fault = (struct agent_fault){.vector = event,
+                                              .error = utcb->exception.error,
+                                              .address = utcb->exception.cr2,
+                                              .rip = utcb->exception.rip};
+        go_on(utcb, cpu, agent_on_fault_address);
+    }
+}
+
+static void make_events(uint64_t made, uint32_t pd, uint32_t cpu) {
+    uint64_t first = first_event(made, pd, cpu);
     uint64_t told = NOVA_MTD_RIP | NOVA_MTD_RSP | NOVA_MTD_RDI | NOVA_MTD_QUALIFICATION;
     for (uint32_t event = 0; event < NOVA_EVENTS; event++) {
         root_must("create_pt", NOVA_CREATE_PT, 0, first + event, NOVA_ROOT_PD, ROOT_HANDLER_EC + (uint64_t)cpu * 2,
                   told, (uint64_t)handler_entry);
-        root_must("pt_ctrl", NOVA_PT_CTRL, 0, first + event, event_id(pd, cpu, event), 0, 0, 0);
+        root_must("pt_ctrl", NOVA_PT_CTRL, 0, first + event, event_id(made, pd, cpu, event), 0, 0, 0);
     }
 }
 
@@ -85,8 +117,8 @@ void pds_start(uint32_t cpus, uint8_t *memory) {
     for (uint32_t cpu = 0; cpu < cpus; cpu++) {
         root_must("create_ec", NOVA_CREATE_EC, 0, ROOT_HANDLER_EC + (uint64_t)cpu * 2, NOVA_ROOT_PD,
                   LAYOUT_HANDLER_UTCB(cpu) | cpu, (uint64_t)&stacks[cpu][NOVA_PAGE], 0);
-        for (uint32_t pd = 0; pd < LAYOUT_PDS; pd++)
-            make_events(pd, cpu);
+        for (uint32_t slot = 0; slot < ROOT_FORMER * LAYOUT_PDS; slot++)
+            make_events(slot / LAYOUT_PDS, slot % LAYOUT_PDS, cpu);
         if (cpu)
             ticker_start(cpu);
     }
@@ -111,8 +143,7 @@ static void make_agent(uint32_t pd, uint32_t cpu) {
     struct agent_mailbox *mailbox = pds_mailbox(pd, cpu);
     __builtin_memset(mailbox, 0, sizeof(*mailbox));
     give_memory(pd, memory_of(pd, cpu), LAYOUT_MAILBOX(cpu), 2, 3);
-    give_object(pd, ROOT_EVENTS + (uint64_t)(pd * LAYOUT_CPUS + cpu) * NOVA_EVENTS,
-                HIDDEN_EVENTS + (uint64_t)cpu * NOVA_EVENTS, 5);
+    give_object(pd, first_event(pds.made[pd], pd, cpu), HIDDEN_EVENTS + (uint64_t)cpu * NOVA_EVENTS, 5);
     root_must("create_ec", NOVA_CREATE_EC, cpu ? NOVA_EC_GLOBAL : 0, ec, block(pd), LAYOUT_AGENT_UTCB(cpu) | cpu,
               LAYOUT_STACK_TOP(cpu), HIDDEN_EVENTS + (uint64_t)cpu * NOVA_EVENTS);
     if (cpu == 0) {
@@ -142,6 +173,7 @@ bool pds_create(uint32_t pd, uint64_t quota) {
     if (!create(pd, quota))
         return false;
     pds.ending[pd] = false;
+    pds.made[pd]++;
     give_memory(pd, (const void *)LAYOUT_AGENT_CODE, LAYOUT_AGENT_CODE,
                 (uint32_t)((agent_code_end_address - LAYOUT_AGENT_CODE) >> NOVA_PAGE_LOG2), 5);
     give_object(pd, block(pd), HIDDEN_SELF, 0);
@@ -156,6 +188,7 @@ static void empty(uint32_t pd, uint64_t range) {
 }
 
 void pds_empty(uint32_t pd) {
+    check_faults(pd);
     pds.ending[pd] = true;
     for (uint64_t base = 0; base < NOVA_USER_END >> NOVA_PAGE_LOG2; base += UINT64_C(1) << EMPTY_ORDER)
         empty(pd, nova_range(NOVA_MEMORY, base, EMPTY_ORDER, NOVA_ALL_RIGHTS));
@@ -165,6 +198,7 @@ void pds_empty(uint32_t pd) {
 
 /* Agents that wait are woken, to find that they are dead: until then they keep the PD's memory. */
 void pds_destroy(uint32_t pd) {
+    check_faults(pd);
     pds.ending[pd] = true;
     root_revoke(nova_range(NOVA_OBJECTS, block(pd), ROOT_PD_SM_LOG2 + 1, NOVA_ALL_RIGHTS));
     root_revoke(nova_range(NOVA_OBJECTS, block(pd) + ROOT_PD_CALL, ROOT_PD_SM_LOG2, NOVA_ALL_RIGHTS));

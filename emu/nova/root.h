@@ -42,7 +42,7 @@ void root_sleep(uint64_t ticks);
 
 /* Once: handlers of exceptions, portals for all that agents will run into. */
 void pds_start(uint32_t cpus, uint8_t *memory);
-enum { PDS_MEMORY = LAYOUT_PDS * LAYOUT_CPUS * 2 * NOVA_PAGE };
+enum { PDS_MEMORY = ROOT_FORMER * LAYOUT_PDS * LAYOUT_CPUS * 2 * NOVA_PAGE };
 
 /* A PD with an agent on each CPU, none of which runs; `quota` pages of kernel memory. False: there is no such memory.
  */
