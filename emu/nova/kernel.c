@@ -17,6 +17,7 @@ enum {
     QUOTA = 220,
     KEPT_PAGES = 880,
     SPINS_MAX = 1 << 26,
+    SPINS_OF_DEAD = 1 << 20,
     SLOW_TICKS = 50000000,
     SLOW_TRIES = 400
 };
@@ -568,6 +569,42 @@ void kernel_call_time(uint32_t cpu, struct kernel_call_time *time) {
 
 /* ---- ends and beginnings ---- */
 
+static bool is_own_call(uint32_t cpu, uint32_t pd) {
+    return kernel.flying[cpu].in_flight && kernel.flying[cpu].pd == pd;
+}
+
+/* CPUs that run a PD run none then, or its agent would fault in memory that the root task gave it. An agent that made a
+ * call goes when that is over; one that made room for another's call is away. */
+static void send_away_everywhere(uint32_t pd) {
+    for (uint32_t cpu = 1; cpu < kernel.cpus; cpu++) {
+        if (is_own_call(cpu, pd))
+            __atomic_store_n(&pds_mailbox(pd, cpu)->resident, 0, __ATOMIC_RELEASE);
+        else if (kernel.runs[cpu] == pd && !kernel.flying[cpu].in_flight)
+            send_away(cpu);
+        if (kernel.runs[cpu] == pd)
+            kernel.runs[cpu] = RESCIND_NONE;
+    }
+    if (kernel.runs[0] == pd)
+        kernel.runs[0] = RESCIND_NONE;
+}
+
+/* A call in flight of a PD that dies runs to its end; its answer is lost. Its agent may die before it can say so, if
+ * the PD was destroyed before. */
+static void await_own_calls(uint32_t pd, uint32_t spins_max) {
+    for (uint32_t cpu = 1; cpu < kernel.cpus; cpu++) {
+        if (!is_own_call(cpu, pd))
+            continue;
+        const struct agent_mailbox *mailbox = pds_mailbox(pd, cpu);
+        for (uint32_t spins = 0; spins < spins_max && !__atomic_load_n(&mailbox->away, __ATOMIC_ACQUIRE); spins++)
+            instruction_pause();
+        if (!mailbox->away && spins_max == SPINS_MAX)
+            root_panic("an agent does not go", pd);
+        kernel.flying[cpu].in_flight = false;
+        if (kernel.runs[cpu] != RESCIND_NONE)
+            wake(cpu, kernel.runs[cpu], true);
+    }
+}
+
 void kernel_end(uint32_t what) {
     uint32_t object = what ^ RESCIND_OBJECT;
     if (what & RESCIND_OBJECT) {
@@ -576,17 +613,16 @@ void kernel_end(uint32_t what) {
         kernel.listed_object[kernel.object_count++] = object;
         return;
     }
-    for (uint32_t cpu = 0; cpu < kernel.cpus; cpu++) {
-        if (kernel.runs[cpu] == what || kernel.flying[cpu].pd == what)
-            settle(cpu);
-        if (kernel.runs[cpu] != what)
-            continue;
-        send_away(cpu); /* or it would fault in memory that the root task gave it */
-        kernel.runs[cpu] = RESCIND_NONE;
+    send_away_everywhere(what);
+    if (session_option("empty", 0)) {
+        pds_empty_units(what);
+        await_own_calls(what, SPINS_MAX);
+        pds_empty_agent(what);
+        pds_destroy(what);
+    } else {
+        pds_destroy(what);
+        await_own_calls(what, SPINS_OF_DEAD);
     }
-    if (session_option("empty", 0))
-        pds_empty(what);
-    pds_destroy(what);
     kernel.pd_alive[what] = false;
     kernel.listed_pd[kernel.pd_count++] = what;
 }
@@ -632,6 +668,12 @@ void kernel_boot(void) {
     kernel.pd_count = kernel.object_count = 0;
     wait_for_memory();
     make_root();
+}
+
+/* In pages. */
+uint64_t kernel_memory_in_use(void) {
+    root_sleep(SLOW_TICKS);
+    return kernel.quota_at_start - root_free_pages();
 }
 
 /* ---- CPUs ---- */

@@ -187,12 +187,22 @@ static void empty(uint32_t pd, uint64_t range) {
               0);
 }
 
-void pds_empty(uint32_t pd) {
+/* No piece of the address space that is emptied at once holds both units and what is an agent's. */
+void pds_empty_units(uint32_t pd) {
+    uint64_t window = LAYOUT_AGENT_CODE >> NOVA_PAGE_LOG2 >> EMPTY_ORDER << EMPTY_ORDER;
+    for (uint64_t base = 0; base < NOVA_USER_END >> NOVA_PAGE_LOG2; base += UINT64_C(1) << EMPTY_ORDER) {
+        if (base != window)
+            empty(pd, nova_range(NOVA_MEMORY, base, EMPTY_ORDER, NOVA_ALL_RIGHTS));
+    }
+    empty(pd, nova_range(NOVA_PORTS, 0, LAYOUT_PIO_LOG2, NOVA_ALL_RIGHTS));
+    empty(pd, nova_range(NOVA_OBJECTS, 0, LAYOUT_OBJ_LOG2, NOVA_ALL_RIGHTS));
+}
+
+void pds_empty_agent(uint32_t pd) {
+    uint64_t window = LAYOUT_AGENT_CODE >> NOVA_PAGE_LOG2 >> EMPTY_ORDER << EMPTY_ORDER;
     check_faults(pd);
     pds.ending[pd] = true;
-    for (uint64_t base = 0; base < NOVA_USER_END >> NOVA_PAGE_LOG2; base += UINT64_C(1) << EMPTY_ORDER)
-        empty(pd, nova_range(NOVA_MEMORY, base, EMPTY_ORDER, NOVA_ALL_RIGHTS));
-    empty(pd, nova_range(NOVA_PORTS, 0, LAYOUT_PIO_LOG2, NOVA_ALL_RIGHTS));
+    empty(pd, nova_range(NOVA_MEMORY, window, EMPTY_ORDER, NOVA_ALL_RIGHTS));
     empty(pd, nova_range(NOVA_OBJECTS, 0, SELECTORS_LOG2, NOVA_ALL_RIGHTS));
 }
 

@@ -48,8 +48,9 @@ enum { PDS_MEMORY = ROOT_FORMER * LAYOUT_PDS * LAYOUT_CPUS * 2 * NOVA_PAGE };
  */
 bool pds_create(uint32_t pd, uint64_t quota);
 void pds_destroy(uint32_t pd);
-/* Takes everything away from it, by remote revokes. */
-void pds_empty(uint32_t pd);
+/* Takes everything away from it, by remote revokes: first what is a unit of a sequence, then what its agents need. */
+void pds_empty_units(uint32_t pd);
+void pds_empty_agent(uint32_t pd);
 
 /* The mailbox as the root task sees it. */
 struct agent_mailbox *pds_mailbox(uint32_t pd, uint32_t cpu);

@@ -405,6 +405,10 @@ void kernel_usage(struct rescind_usage *usage) {
         .pds = info->pds, .objects = info->objects, .nodes = info->nodes, .tables = info->tables, .bytes = info->bytes};
 }
 
+uint64_t kernel_memory_in_use(void) {
+    return kernel.info->bytes;
+}
+
 static bool is_listed(const struct rescind_log *log, uint32_t pd) {
     for (uint32_t i = 0; i < log->pd_count; i++) {
         if (log->pds[i] == pd)

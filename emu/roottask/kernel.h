@@ -46,6 +46,10 @@ void kernel_describe(struct kernel_description *description);
 /* Brings it into its boot state, as far as it goes. */
 void kernel_boot(void);
 
+/* Kernel memory in use in the boot state, in units of the kernel's own, but for what all that is dead may still keep
+ * after the same history. */
+uint64_t kernel_memory_in_use(void);
+
 /* Whether frames hold memory that the root task may write to; then where it sees one of them. */
 bool kernel_is_memory(uint64_t frame);
 void *kernel_frame(uint64_t frame);

@@ -6,6 +6,7 @@
 #include "kernel.h"
 #include "print.h"
 #include "protocol.h"
+#include "series.h"
 #include "target.h"
 
 enum { MAPPINGS_DEFAULT = 1 << 18, PAGE = 4096 };
@@ -237,11 +238,64 @@ void session_tell(struct session *session, const struct seq *seq, uint64_t numbe
     session_end(session, ROOT_FINDING);
 }
 
-void session_run(struct session *session, const struct seq *seq, uint64_t number) {
-    session_begin(number);
+static void run_once(struct session *session, const struct seq *seq) {
     harness_run(session->harness, seq, &session->options, &session->outcome);
     session->operations += session->outcome.executed;
     session->probes += session->outcome.probes;
+}
+
+/* ---- the same again and again ---- */
+
+static void add_line(struct session *session, struct line *line) {
+    size_t length = __builtin_strlen(session->outcome.report);
+    if (length + line->length + 2 > sizeof(session->outcome.report))
+        return;
+    __builtin_memcpy(session->outcome.report + length, line->text, line->length);
+    session->outcome.report[length + line->length] = '\n';
+    session->outcome.report[length + line->length + 1] = '\0';
+    line->length = 0;
+}
+
+/* Semantics, O7: what is torn down holds nothing. */
+static void note_loss(struct session *session, const struct series *series) {
+    static const char signature[] = "O7.accounting/teardown/memory-lost";
+    struct harness_outcome *outcome = &session->outcome;
+    struct line line = {0};
+    outcome->verdict = HARNESS_FINDING;
+    outcome->report[0] = '\0';
+    __builtin_memcpy(outcome->signature, signature, sizeof(signature));
+    line_text(&line, "signature:    ");
+    line_text(&line, signature);
+    add_line(session, &line);
+    line_text(&line, "violated:     O7.accounting: with each run of the sequence less kernel memory comes back");
+    add_line(session, &line);
+    line_number(&line, "lost:         ", series_lost(series));
+    line_number(&line, "bytes or pages, as the kernel counts, within half of ", series->runs);
+    line_text(&line, "runs");
+    add_line(session, &line);
+}
+
+static void run_series(struct session *session, const struct seq *seq, uint64_t runs) {
+    struct series series;
+    series_start(&series, runs);
+    while (series.done < runs) {
+        kernel_boot();
+        series_note(&series, kernel_memory_in_use());
+        run_once(session, seq);
+        if (session->outcome.verdict != HARNESS_AGREE || session->outcome.spent)
+            return;
+    }
+    if (series_lost(&series))
+        note_loss(session, &series);
+}
+
+void session_run(struct session *session, const struct seq *seq, uint64_t number) {
+    uint64_t runs = session_option("repeat", 0);
+    session_begin(number);
+    if (runs)
+        run_series(session, seq, runs);
+    else
+        run_once(session, seq);
     session_tell(session, seq, number);
     if (session->outcome.verdict == HARNESS_TOO_LARGE)
         session_end(session, ROOT_TOO_LARGE);

@@ -28,9 +28,11 @@ enum {
     OPTION_SMP,
     OPTION_IMAGE,
     OPTION_EMPTY,
+    OPTION_REPEAT,
     OPTION_THREADS
 };
 enum { POLL_MILLISECONDS = 100, PATH_BYTES = 4096, WORDS_MAX = 40, NOT_FOUND = 127 };
+enum { REPEAT_LEAST = 16, REPEAT_MOST = 10000 };
 enum { TIMEOUT_DEFAULT = 30 /* seconds: emulation is slow, and other work may be going on */ };
 
 static const char program[] = "qemu-system-x86_64", package[] = "qemu-system-x86";
@@ -46,6 +48,8 @@ static const struct argp_option list[] = {
     {"image", OPTION_IMAGE, "FILE", 0,
      "NOVA's hypervisor, the ELF file as its build leaves it (default: what RESCIND_NOVA_IMAGE says)", 0},
     {"empty", OPTION_EMPTY, NULL, 0, "NOVA: take everything from a PD before it is destroyed", 0},
+    {"repeat", OPTION_REPEAT, "N", 0,
+     "Run each sequence N times in one boot, to see whether kernel memory is lost (not stress)", 0},
     {"machine", OPTION_MACHINE, "q35|pc", 0, "QEMU's machine (default: q35)", 0},
     {"cpu", OPTION_CPU, "MODEL", 0, "QEMU's processor, such as max or qemu64 (default: max)", 0},
     {"kernel", OPTION_KERNEL, "FILE", 0, "The kernel to boot (default: emu/kernel.elf beside this program)", 0},
@@ -77,6 +81,13 @@ static error_t parse(int key, char *argument, struct argp_state *state) {
         return 0;
     case OPTION_EMPTY:
         options->empty = true;
+        return 0;
+    case OPTION_REPEAT:
+        options->repeat = (uint32_t)option_number(argument, "repeat", REPEAT_LEAST, REPEAT_MOST, state);
+        return 0;
+    case ARGP_KEY_END:
+        if (options->repeat && !options->on)
+            argp_error(state, "--repeat: expected --on=qemu or --on=nova with it");
         return 0;
     case OPTION_MACHINE:
         options->machine = argument;
@@ -439,6 +450,8 @@ void qemu_print_again(const struct qemu_options *options, uint64_t seed, const c
            options->cpu);
     if (options->nova)
         printf(" --image=%s%s", options->image, options->empty ? " --empty" : "");
+    if (options->repeat)
+        printf(" --repeat=%u", options->repeat);
     if (options->cpus)
         printf(" --smp=%u", options->cpus);
     if (options->kernel)

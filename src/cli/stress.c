@@ -144,6 +144,8 @@ static error_t parse(int key, char *argument, struct argp_state *state) {
         argp_error(state, "unexpected argument '%s'", argument);
         return 0;
     case ARGP_KEY_END:
+        if (arguments->qemu.repeat)
+            argp_error(state, "--repeat: expected with rescind run only; stress runs no sequence twice");
         check_together(arguments, state);
         return 0;
     }

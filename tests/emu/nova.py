@@ -65,6 +65,15 @@ def try_image(rescind, image, work):
     for path in sorted(FINDINGS.glob("*.rsq")):
         shown = run(rescind, "run", *on, path)
         check(f"{path.name} fails as expected", shown.returncode == AGREE and "fails as expected" in shown.stdout, shown.stdout)
+    for path in sorted((FINDINGS / "lost").glob("*.rsq")):
+        shown = run(rescind, "run", *on, "--empty", "--repeat=24", path)
+        check(f"{path.name} loses memory, as expected", shown.returncode == AGREE and "memory-lost" in shown.stdout,
+              shown.stdout)
+    kept = work / "kept.rsq"
+    kept.write_text("# rescind: 1\n# geometry: real\n\np1 = create_pd root payer=root sel=5 quota=10\n"
+                    "delegate root mem from=phys base=0x10 order=4 to=p1 at=0x10 mask=rwx\n")
+    shown = run(rescind, "run", *on, "--empty", "--repeat=24", kept)
+    check("one without ports loses none", shown.returncode == AGREE and "ok " in shown.stdout, shown.stdout)
 
 
 def main():
