@@ -29,9 +29,15 @@ static void write_page(struct agent_mailbox *mailbox, struct kernel_access *acce
     access->reached |= ABI_W;
 }
 
+/* What was read and is no tag stands before no program either: whatever it were, it would do, and the kernel be blamed.
+ */
 static void execute_page(struct agent_mailbox *mailbox, struct kernel_access *access) {
     if (!(access->rights & ABI_X))
         return;
+    if (access->reached & ABI_R && access->read >> 32 != KERNEL_TAG) {
+        access->astray = true;
+        return;
+    }
     set_stage(mailbox, AGENT_EXECUTES);
     access->returned = instruction_execute((access->unit << PAGE_LOG2) + access->entry);
     access->reached |= ABI_X;

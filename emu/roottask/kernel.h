@@ -79,7 +79,10 @@ struct kernel_call_time {
 };
 void kernel_call_time(uint32_t cpu, struct kernel_call_time *time);
 
-/* What an access came to. A unit of memory holds what tag.h says. */
+/* What a page that the model knows of starts with, in the upper half of eight bytes; the lower one is its frame. */
+#define KERNEL_TAG UINT64_C(0x7ea51c3d)
+
+/* What an access came to. */
 struct kernel_access {
     uint64_t unit;
     uint64_t read;     /* what was read at the start of the page */
@@ -88,7 +91,7 @@ struct kernel_access {
     uint16_t offset, entry;
     uint8_t kind, rights; /* to be tried */
     uint8_t reached;      /* those with which it did not fault */
-    bool astray;          /* what was executed was not what should be in the page */
+    bool astray;          /* what was executed, or would have been, was not what should be in the page */
 };
 enum { KERNEL_ACCESSES = 64 };
 

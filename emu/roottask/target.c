@@ -8,7 +8,6 @@ enum { FRAMES_MAX = 1 << 20, OBJECTS_MAX = 1 << 16, BITS = 64 };
 enum { TAG_SCRATCH = 64 /* what is written at accesses */, TAG_PROGRAMS = 512, PROGRAM_BYTES = 8, PAGE = 4096 };
 enum { PROGRAMS = (PAGE - TAG_PROGRAMS) / PROGRAM_BYTES, MOV_EAX = 0xb8, RET = 0xc3 };
 enum { CPUS_MAX = 4, UNITS_TOLD_APART = 4096, LISTED = 1024 };
-#define TAG_MAGIC UINT64_C(0x7ea51c3d)
 
 static struct {
     struct rescind_target target;
@@ -33,14 +32,14 @@ static void tag(uint64_t frame) {
     state.tagged[frame / BITS] |= bit;
     uint8_t *bytes = kernel_frame(frame);
     uint64_t program = MOV_EAX | frame << 8 | (uint64_t)RET << 40;
-    *(uint64_t *)(void *)bytes = TAG_MAGIC << 32 | frame;
+    *(uint64_t *)(void *)bytes = KERNEL_TAG << 32 | frame;
     for (uint32_t at = TAG_PROGRAMS; at < PAGE; at += PROGRAM_BYTES)
         *(uint64_t *)(void *)&bytes[at] = program;
 }
 
 static uint64_t tagged_frame(uint64_t content) {
     uint64_t frame = content & UINT32_MAX;
-    bool known = content >> 32 == TAG_MAGIC && frame < FRAMES_MAX && kernel_is_memory(frame);
+    bool known = content >> 32 == KERNEL_TAG && frame < FRAMES_MAX && kernel_is_memory(frame);
     return known ? frame : RESCIND_NOWHERE;
 }
 
