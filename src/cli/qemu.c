@@ -32,6 +32,7 @@ enum {
     OPTION_THREADS
 };
 enum { POLL_MILLISECONDS = 100, PATH_BYTES = 4096, WORDS_MAX = 40, NOT_FOUND = 127 };
+enum { EXIT_SIGNAL = 128 };
 enum { REPEAT_LEAST = 16, REPEAT_MOST = 10000 };
 enum { TIMEOUT_DEFAULT = 30 /* seconds: emulation is slow, and other work may be going on */ };
 
@@ -115,6 +116,33 @@ static error_t parse(int key, char *argument, struct argp_state *state) {
 }
 
 const struct argp qemu_options_parser = {list, parse, NULL, NULL, NULL, NULL, NULL};
+
+/* ---- interrupts ---- */
+
+static volatile sig_atomic_t interrupted; /* by that signal */
+
+static void on_signal(int signal) {
+    interrupted = signal;
+}
+
+/* The second time, a signal ends the program at once. */
+static void catch_signals(void) {
+    struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+}
+
+static _Noreturn void stop(struct qemu *qemu) {
+    if (qemu->progress)
+        progress_hide(qemu->progress);
+    qemu_kill(qemu);
+    if (qemu->on_interrupt)
+        qemu->on_interrupt(qemu->context);
+    complain("interrupted");
+    qemu_close(qemu);
+    exit(EXIT_SIGNAL + interrupted);
+}
 
 /* ---- files ---- */
 
@@ -217,6 +245,7 @@ void qemu_open(struct qemu *qemu, const struct qemu_options *options, struct pro
     qemu->options = options;
     qemu->progress = progress;
     qemu->log = -1;
+    catch_signals();
     if (!is_installed()) {
         complain("%s is not installed; it is in the package %s", program, package);
         exit(EXIT_BAD);
@@ -311,6 +340,7 @@ static _Noreturn void become_qemu(const struct qemu *qemu, const char *modules, 
         words[count++] = "serial";
     }
     prctl(PR_SET_PDEATHSIG, SIGKILL);
+    setpgid(0, 0); /* out of reach of a terminal's Ctrl-C: that a machine ended of it is no finding */
     signal(SIGPIPE, SIG_DFL);
     if (chdir(qemu->directory) == 0 && dup2(nothing, STDIN_FILENO) >= 0 && dup2(output, STDOUT_FILENO) >= 0 &&
         dup2(output, STDERR_FILENO) >= 0)
@@ -375,7 +405,9 @@ static bool read_more(struct qemu *qemu) {
     memmove(qemu->buffer, qemu->buffer + qemu->line, qemu->got - qemu->line);
     qemu->got -= qemu->line;
     qemu->line = 0;
-    while (poll(&waiting, 1, POLL_MILLISECONDS) <= 0) {
+    while (interrupted || poll(&waiting, 1, POLL_MILLISECONDS) <= 0) {
+        if (interrupted)
+            stop(qemu);
         if (now_milliseconds() > deadline)
             return false;
         if (qemu->progress)

@@ -36,7 +36,10 @@ struct qemu {
     int output, log;           /* log -1: none */
     char *directory;           /* of its own, where it runs: roottask.elf, archive */
     char *kernel;
-    char *plugin;     /* words for QEMU, or NULL: nobody notes blocks */
+    char *plugin; /* words for QEMU, or NULL: nobody notes blocks */
+    /* What is to be said when the program is interrupted (SIGINT, SIGTERM), before it ends; or NULL. */
+    void (*on_interrupt)(void *context);
+    void *context;
     size_t got, line; /* bytes in `buffer`, and where the next line starts */
     char buffer[1 << 16];
 };

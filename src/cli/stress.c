@@ -160,7 +160,7 @@ static const struct argp parser = {
     NULL,
     "Stresses a booted kernel with operations that the root task makes up and judges on the machine itself.\v"
     "A machine that a sequence has taken out of its boot state for good is booted again. "
-    "Exit status: 0 all agree, 1 a finding, 2 bad input or usage.",
+    "Exit status: 0 all agree, 1 a finding, 2 bad input or usage, 130 or 143 interrupted (what was done is said).",
     children,
     NULL,
     NULL};
@@ -519,6 +519,13 @@ static char *name_blocks(struct arguments *arguments) {
     return path;
 }
 
+static void print_all(void *context) {
+    const struct session *session = context;
+    print_counts(session);
+    if (session->hunt)
+        hunt_print(session->hunt);
+}
+
 int command_stress(int argc, char **argv) {
     struct arguments arguments = {
         .seed = fresh_seed(), .length = LENGTH_DEFAULT, .preempt = PREEMPT_DEFAULT, .mode = "sequences"};
@@ -535,13 +542,13 @@ int command_stress(int argc, char **argv) {
     if (arguments.findings && !open_hunt(session))
         return EXIT_BAD;
     session->started = now_milliseconds();
+    session->qemu->on_interrupt = print_all;
+    session->qemu->context = session;
     bool found = false, good = !arguments.corpus || stress_guided(session);
     for (uint64_t first = 0; !arguments.corpus && !found && !is_over(session); first = session->number + 1)
         found = stress_or_hunt(session, first);
     progress_hide(&session->progress);
-    print_counts(session);
-    if (session->hunt)
-        hunt_print(session->hunt);
+    print_all(session);
     int status = !good                     ? EXIT_BAD
                  : session->hunt           ? (session->hunt->count ? EXIT_FINDING : EXIT_AGREE)
                  : !found                  ? EXIT_AGREE

@@ -8,9 +8,11 @@ too, on every kind of machine; with --no-faults there are no kernels with faults
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 from judging import AGREE, BAD, FINDING, SEVERAL_CPUS, SKIPPED, check, run, status, verdicts
@@ -91,6 +93,23 @@ def try_faults(rescind, programs):
     rows = verdicts(rescind, "--on=qemu", f"--kernel={programs / 'M5-ports-of-the-last-pd.elf'}", *files)
     agreed = [row["verdict"] == "agree" for row in rows.values()]
     check("after a finding, the rest goes on", len(agreed) == len(files) and any(agreed) and not all(agreed), json.dumps(rows))
+
+
+def try_interrupt(rescind, work):
+    log, kept = work / "interrupted.log", work / "interrupted"
+    kept.mkdir()
+    with subprocess.Popen([rescind, "stress", "--on=qemu", "--seconds=100", "--seed=1", f"--log={log}"],
+                          env={**os.environ, "TMPDIR": str(kept)}, text=True, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE) as stress:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline and not (log.exists() and b"agree " in log.read_bytes()):
+            time.sleep(0.1)
+        there = list(kept.iterdir())
+        stress.send_signal(signal.SIGINT)
+        said, complaint = stress.communicate(timeout=60)
+    check("stress, interrupted: it says what was done, and leaves nothing", stress.returncode == 128 + signal.SIGINT and
+          " operations in " in said and "interrupted" in complaint and there and not list(kept.iterdir()),
+          f"{stress.returncode} {there} {list(kept.iterdir())}\n{said}{complaint}")
 
 
 def try_stress(rescind):
@@ -225,6 +244,7 @@ def main():
         try_repeatable(rescind, work)
         try_blocks(rescind, programs, work)
         try_stress(rescind)
+        try_interrupt(rescind, work)
         try_corpus_by_what_ran(rescind, work)
         try_bench(rescind)
         try_visits(rescind)
