@@ -28,11 +28,19 @@ void root_must(const char *what, enum nova_call call, unsigned flags, uint64_t s
         root_panic(what, status);
 }
 
-void root_give(uint64_t pd, uint64_t range, uint64_t window, bool from_kernel) {
+bool root_try_give(uint64_t pd, uint64_t range, uint64_t window, bool from_kernel) {
     struct nova_utcb *utcb = (struct nova_utcb *)NOVA_ROOT_UTCB;
     nova_put_item(utcb, range, NOVA_ITEM_DELEGATE | (from_kernel ? NOVA_ITEM_FROM_KERNEL : 0));
-    root_must("delegate", NOVA_MISC, NOVA_MISC_DELEGATE, NOVA_ROOT_PD, window, pd, 0, 0);
+    enum nova_status status = root_call(NOVA_MISC, NOVA_MISC_DELEGATE, NOVA_ROOT_PD, window, pd, 0, 0);
     utcb->count = 0;
+    if (status != NOVA_SUCCESS && status != NOVA_OUT_OF_MEMORY)
+        root_panic("delegate", status);
+    return status == NOVA_SUCCESS;
+}
+
+void root_give(uint64_t pd, uint64_t range, uint64_t window, bool from_kernel) {
+    if (!root_try_give(pd, range, window, from_kernel))
+        root_panic("delegate", NOVA_OUT_OF_MEMORY);
 }
 
 unsigned root_lookup(uint64_t range) {

@@ -151,12 +151,18 @@ uint32_t kernel_cpus(void) {
     return kernel.cpus;
 }
 
+/* PDs have so little kernel memory that they come to the end of it. */
+static bool is_poor(void) {
+    return session_option("quota", QUOTA) < QUOTA;
+}
+
 void kernel_describe(struct kernel_description *description) {
     *description = (struct kernel_description){
         .name = "nova",
         .policy = &oracle_policy_nova,
         .silent = true,
-        .overlaps = kernel.cpus > 1,
+        .poor = is_poor(),
+        .overlaps = kernel.cpus > 1 && !is_poor(),
         .unordered = true,
         .geometry =
             {
@@ -346,18 +352,18 @@ static enum abi_code code_of(enum nova_status status) {
     }
 }
 
-static uint8_t look_up(uint32_t cpu, uint32_t pd, enum abi_kind kind, uint64_t unit) {
+/* The rights there, or 0. A PD without kernel memory cannot even look. */
+static enum abi_code look_up(uint32_t cpu, uint32_t pd, enum abi_kind kind, uint64_t unit, uint64_t *rights) {
     struct request lookup = {.rdi = nova_word(NOVA_MISC, NOVA_MISC_LOOKUP, 0), .rsi = range_of(kind, unit, 0, 0)};
-    enum nova_status status = request(cpu, pd, &lookup);
-    if (status != NOVA_SUCCESS)
-        root_panic("lookup", status);
-    return (uint8_t)nova_range_rights(lookup.rsi);
+    enum abi_code code = code_of(request(cpu, pd, &lookup));
+    *rights = code == ABI_OK ? nova_range_rights(lookup.rsi) : 0;
+    return code;
 }
 
-/* Asks the kernel, by a remote revoke of nothing. */
-static bool names_pd(uint32_t cpu, uint32_t pd, uint64_t selector) {
+/* Whether a capability names a PD: asks the kernel, by a remote revoke of nothing. */
+static enum abi_code name_pd(uint32_t cpu, uint32_t pd, uint64_t selector) {
     struct request nothing = {.rdi = nova_word(NOVA_REVOKE, NOVA_REVOKE_REMOTE, HIDDEN_NOTHING), .rdx = selector};
-    return is_selector(selector) && request(cpu, pd, &nothing) == NOVA_SUCCESS;
+    return is_selector(selector) ? code_of(request(cpu, pd, &nothing)) : ABI_E_CAP;
 }
 
 static enum abi_code delegate(uint32_t cpu, uint32_t pd, const uint64_t word[ABI_WORDS]) {
@@ -368,7 +374,7 @@ static enum abi_code delegate(uint32_t cpu, uint32_t pd, const uint64_t word[ABI
     unsigned order = operation.order;
     if (phys && operation.kind == ABI_MEM) {
         if (word[1] >> LAYOUT_PHYS_ORDER)
-            return operation.to_cap && !names_pd(cpu, pd, word[3]) ? ABI_E_CAP : ABI_OK;
+            return operation.to_cap ? name_pd(cpu, pd, word[3]) : ABI_OK;
         order = order < LAYOUT_PHYS_ORDER ? order : LAYOUT_PHYS_ORDER;
     }
     struct request what = {
@@ -438,9 +444,11 @@ static enum abi_code revoke(uint32_t cpu, uint32_t pd, const uint64_t word[ABI_W
 
 /* Whether a capability of the caller's names a PD and has a right, as its lookup shows. */
 static enum abi_code check(uint32_t cpu, uint32_t pd, uint64_t selector, uint8_t right) {
-    if (!names_pd(cpu, pd, selector))
-        return ABI_E_CAP;
-    return look_up(cpu, pd, ABI_OBJ, selector) & right ? ABI_OK : ABI_E_RIGHT;
+    uint64_t rights = 0;
+    enum abi_code code = name_pd(cpu, pd, selector);
+    if (code == ABI_OK)
+        code = look_up(cpu, pd, ABI_OBJ, selector, &rights);
+    return code != ABI_OK ? code : rights & right ? ABI_OK : ABI_E_RIGHT;
 }
 
 static uint32_t free_slot(const bool *alive, uint32_t count) {
@@ -450,29 +458,45 @@ static uint32_t free_slot(const bool *alive, uint32_t count) {
     return slot;
 }
 
+static void undo_create(bool object, uint32_t slot) {
+    if (object) {
+        root_revoke(nova_range(NOVA_OBJECTS, ROOT_OBJECT + (uint64_t)slot, 0, NOVA_ALL_RIGHTS));
+        return;
+    }
+    pds_empty_agent(slot);
+    pds_destroy(slot);
+}
+
 /* The root task makes it, and hands it to the caller. */
 static enum abi_code create(uint32_t cpu, uint32_t pd, const uint64_t word[ABI_WORDS]) {
     bool object = decode(word).operation == ABI_CREATE_OBJECT;
+    uint64_t occupied = 0;
     enum abi_code code = check(cpu, pd, word[3], ABI_CREATE);
     uint32_t limit = object ? LAYOUT_OBJECTS : LAYOUT_PDS;
     uint32_t slot = free_slot(object ? kernel.object_alive : kernel.pd_alive, limit);
+    if (code == ABI_OK)
+        code = look_up(cpu, pd, ABI_OBJ, word[1], &occupied);
     if (code != ABI_OK)
         return code;
-    if (look_up(cpu, pd, ABI_OBJ, word[1]))
+    if (occupied)
         return ABI_E_OVERLAP;
-    if (slot == limit || (!object && !pds_create(slot, QUOTA)))
+    if (slot == limit || (!object && !pds_create(slot, session_option("quota", QUOTA))))
         return ABI_E_MEM;
     uint64_t selector = object ? (uint64_t)ROOT_OBJECT + slot : ROOT_PD + ((uint64_t)slot << ROOT_PD_LOG2);
-    if (object) {
+    if (object)
         root_must("create_sm", NOVA_CREATE_SM, 0, selector, NOVA_ROOT_PD, 0, 0, 0);
+    if (!root_try_give(ROOT_PD + ((uint64_t)pd << ROOT_PD_LOG2), nova_range(NOVA_OBJECTS, selector, 0, ABI_OBJ_RIGHTS),
+                       nova_range(NOVA_OBJECTS, word[1], 0, ABI_OBJ_RIGHTS), false)) {
+        undo_create(object, slot);
+        return ABI_E_MEM;
+    }
+    if (object) {
         kernel.object_alive[slot] = true;
         kernel.listed_object[kernel.object_count++] = slot;
     } else {
         kernel.pd_alive[slot] = true;
         kernel.listed_pd[kernel.pd_count++] = slot;
     }
-    root_give(ROOT_PD + ((uint64_t)pd << ROOT_PD_LOG2), nova_range(NOVA_OBJECTS, selector, 0, ABI_OBJ_RIGHTS),
-              nova_range(NOVA_OBJECTS, word[1], 0, ABI_OBJ_RIGHTS), false);
     return ABI_OK;
 }
 
@@ -494,8 +518,7 @@ void kernel_call(uint32_t cpu, uint32_t pd, uint64_t word[ABI_WORDS]) {
         code = check(cpu, pd, word[3], ABI_DESTROY);
         break;
     case ABI_LOOKUP:
-        value = look_up(cpu, pd, decode(word).kind, word[1]);
-        code = ABI_OK;
+        code = look_up(cpu, pd, decode(word).kind, word[1], &value);
         break;
     default:
         code = ABI_E_ARG;

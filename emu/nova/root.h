@@ -21,7 +21,10 @@ enum nova_status root_call(enum nova_call call, unsigned flags, uint64_t selecto
 void root_must(const char *what, enum nova_call call, unsigned flags, uint64_t selector, uint64_t rsi, uint64_t rdx,
                uint64_t rax, uint64_t r8);
 
-/* From the root task to a PD (selectors are the root task's), or from the kernel to the root task. */
+/* From the root task to a PD (selectors are the root task's), or from the kernel to the root task. False: the PD has no
+ * kernel memory for it. */
+bool root_try_give(uint64_t pd, uint64_t range, uint64_t window, bool from_kernel);
+/* The same, which must succeed. */
 void root_give(uint64_t pd, uint64_t range, uint64_t window, bool from_kernel);
 
 /* The rights that the root task has there. */

@@ -36,6 +36,7 @@ struct kernel_description {
     struct rescind_costs costs; /* pd 0: there are no accounts to look into */
     bool silent;                /* see struct rescind_target */
     bool boots_once;            /* likewise */
+    bool poor;                  /* likewise */
     bool overlaps;              /* kernel_begin_call works */
     bool unordered;             /* see struct rescind_target */
     /* The next call gets no memory at its n-th request. NULL: there is no way to ask for that. */

@@ -263,6 +263,7 @@ const struct rescind_target *target_make(void) {
     state.target.costs = what.costs;
     state.target.silent = what.silent;
     state.target.boots_once = what.boots_once;
+    state.target.poor = what.poor;
     state.fail_allocation = what.fail_allocation;
     state.target.fail_allocation = what.fail_allocation ? target_fail_allocation : NULL;
     if (what.overlaps) {

@@ -28,12 +28,13 @@ enum {
     OPTION_SMP,
     OPTION_IMAGE,
     OPTION_EMPTY,
+    OPTION_QUOTA,
     OPTION_REPEAT,
     OPTION_THREADS
 };
 enum { POLL_MILLISECONDS = 100, PATH_BYTES = 4096, WORDS_MAX = 40, NOT_FOUND = 127 };
 enum { EXIT_SIGNAL = 128 };
-enum { REPEAT_LEAST = 16, REPEAT_MOST = 10000 };
+enum { REPEAT_LEAST = 16, REPEAT_MOST = 10000, QUOTA_LEAST = 24, QUOTA_MOST = 220 };
 enum { TIMEOUT_DEFAULT = 30 /* seconds: emulation is slow, and other work may be going on */ };
 
 static const char program[] = "qemu-system-x86_64", package[] = "qemu-system-x86";
@@ -49,6 +50,10 @@ static const struct argp_option list[] = {
     {"image", OPTION_IMAGE, "FILE", 0,
      "NOVA's hypervisor, the ELF file as its build leaves it (default: what RESCIND_NOVA_IMAGE says)", 0},
     {"empty", OPTION_EMPTY, NULL, 0, "NOVA: take everything from a PD before it is destroyed", 0},
+    {"quota", OPTION_QUOTA, "N", 0,
+     "NOVA: pages of kernel memory for each PD but root's (default: 220, which is enough); with less, any call may be "
+     "refused for want of them, if nothing has happened then. No calls in flight",
+     0},
     {"repeat", OPTION_REPEAT, "N", 0,
      "Run each sequence N times in one boot, to see whether kernel memory is lost (not stress)", 0},
     {"machine", OPTION_MACHINE, "q35|pc", 0, "QEMU's machine (default: q35)", 0},
@@ -67,8 +72,11 @@ static error_t parse(int key, char *argument, struct argp_state *state) {
     struct qemu_options *options = state->input;
     switch (key) {
     case ARGP_KEY_INIT:
-        *options = (struct qemu_options){
-            .machine = "q35", .cpu = "max", .timeout = TIMEOUT_DEFAULT, .image = getenv("RESCIND_NOVA_IMAGE")};
+        *options = (struct qemu_options){.machine = "q35",
+                                         .cpu = "max",
+                                         .timeout = TIMEOUT_DEFAULT,
+                                         .quota = QUOTA_MOST,
+                                         .image = getenv("RESCIND_NOVA_IMAGE")};
         return 0;
     case OPTION_ON:
         options->nova = strcmp(argument, "nova") == 0;
@@ -82,6 +90,9 @@ static error_t parse(int key, char *argument, struct argp_state *state) {
         return 0;
     case OPTION_EMPTY:
         options->empty = true;
+        return 0;
+    case OPTION_QUOTA:
+        options->quota = (uint32_t)option_number(argument, "quota", QUOTA_LEAST, QUOTA_MOST, state);
         return 0;
     case OPTION_REPEAT:
         options->repeat = (uint32_t)option_number(argument, "repeat", REPEAT_LEAST, REPEAT_MOST, state);
@@ -482,6 +493,8 @@ void qemu_print_again(const struct qemu_options *options, uint64_t seed, const c
            options->cpu);
     if (options->nova)
         printf(" --image=%s%s", options->image, options->empty ? " --empty" : "");
+    if (options->nova && options->quota != QUOTA_MOST)
+        printf(" --quota=%u", options->quota);
     if (options->repeat)
         printf(" --repeat=%u", options->repeat);
     if (options->cpus)

@@ -22,6 +22,7 @@ struct qemu_options {
     const char *log;    /* file for all that the machine says, or NULL */
     bool threads;       /* each CPU of the machine runs by itself, so that no two runs are alike */
     uint32_t cpus;      /* of the machine; 0: as each file says */
+    uint32_t quota;     /* NOVA: pages of kernel memory of a PD */
     uint32_t repeat;    /* runs of each sequence; 0: one, and memory is not looked at */
     uint32_t timeout;   /* seconds without a line, after which it is ended */
 };

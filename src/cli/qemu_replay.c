@@ -231,8 +231,8 @@ static void make_command(const struct qemu *qemu, const struct seq *seq, uint64_
     if (seq->meta.registers[0])
         snprintf(command, COMMAND_BYTES, "raw replay=1 %s", seq->meta.registers);
     else
-        snprintf(command, COMMAND_BYTES, "replay seed=%" PRIu64 " empty=%d exact=%d repeat=%u", seed,
-                 qemu->options->empty, qemu->options->control, qemu->options->repeat);
+        snprintf(command, COMMAND_BYTES, "replay seed=%" PRIu64 " empty=%d exact=%d quota=%u repeat=%u", seed,
+                 qemu->options->empty, qemu->options->control, qemu->options->quota, qemu->options->repeat);
 }
 
 /* Boots once for jobs that are not judged yet; at least one of them is afterwards. */

@@ -291,12 +291,12 @@ static void make_command(const struct session *session, uint64_t first, bool dum
         left = NOVA_BOOT_OPS;
     snprintf(command, COMMAND_MAX,
              "%s seed=%" PRIu64 " first=%" PRIu64 " ops=%" PRIu64 " length=%" PRIu64 " victims=%d preempt=%" PRIu64
-             " apart=%d dump=%d nodrop=%d exact=%d empty=%d",
+             " apart=%d dump=%d nodrop=%d exact=%d empty=%d quota=%u",
              strcmp(mode, "registers") == 0 ? "raw"
              : strcmp(mode, "soak") == 0    ? "soak"
                                             : "stress",
              arguments->seed, first, left, arguments->length, arguments->victims, arguments->preempt, arguments->apart,
-             dump, arguments->without_drop, arguments->qemu.control, arguments->qemu.empty);
+             dump, arguments->without_drop, arguments->qemu.control, arguments->qemu.empty, arguments->qemu.quota);
 }
 
 static bool is_over(const struct session *session) {

@@ -233,10 +233,11 @@ static void judge_result(struct harness *harness) {
     const uint64_t *word = harness->word;
     bool refused = word[0] == ABI_E_MEM && result->code == ABI_OK && result->may_fail &&
                    (step->call.operation != ABI_REVOKE || oracle_may_cut(harness->oracle, &step->call));
-    uint64_t value = refused ? 0 : value_told(harness, result->value);
-    if (word[0] != (uint64_t)result->code && !refused)
+    bool poor = harness->target->poor && word[0] == ABI_E_MEM;
+    uint64_t value = refused || poor ? 0 : value_told(harness, result->value);
+    if (word[0] != (uint64_t)result->code && !refused && !poor)
         note_number(harness, FLAW_CODE, step->call.caller, step->call.kind, result->code, word[0]);
-    else if (refused && !harness->failing)
+    else if (refused && !poor && !harness->failing)
         judge_refusal(harness);
     if (word[1] != value)
         note_number(harness, FLAW_VALUE, step->call.caller, step->call.kind, value, word[1]);

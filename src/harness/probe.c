@@ -41,6 +41,8 @@ static void look_up(struct harness *harness, uint32_t pd, uint8_t kind, uint64_t
     encode(&call, word);
     harness->target->call(harness->step.cpu, kernel_pd(harness, pd), word);
     harness->outcome->probes++;
+    if (harness->target->poor && word[0] == ABI_E_MEM)
+        return;
     const struct oracle_mapping *mapping = oracle_at(harness->oracle, pd, kind, unit);
     uint8_t found = word[0] == ABI_OK ? (uint8_t)word[1] : 0, rights = mapping ? mapping->rights : 0;
     bool capability = kind == ABI_OBJ;
@@ -436,8 +438,8 @@ static void body_operation(void *argument) {
     }
     if (changes)
         probe_changes(harness);
-    else if (seq_random_below(&harness->prober.random, UNCHANGED_ONE_IN) == 0)
-        probe_named(harness);
+    else if (harness->word[0] == ABI_E_MEM || seq_random_below(&harness->prober.random, UNCHANGED_ONE_IN) == 0)
+        probe_named(harness); /* what ran out of memory may have been half done */
     if (seq_random_below(&harness->prober.random, CHANCE_ONE_IN) == 0)
         probe_somewhere(harness);
     flush(harness);

@@ -69,6 +69,10 @@ def try_image(rescind, image, work):
         shown = run(rescind, "run", *on, "--empty", "--repeat=24", path)
         check(f"{path.name} loses memory, as expected", shown.returncode == AGREE and "memory-lost" in shown.stdout,
               shown.stdout)
+    for path in sorted((FINDINGS / "poor").glob("*.rsq")):
+        shown = run(rescind, "run", *on, "--empty", "--quota=26", path)
+        check(f"{path.name} fails as expected, with 26 pages", shown.returncode == AGREE and "fails as expected" in shown.stdout,
+              shown.stdout)
     kept = work / "kept.rsq"
     kept.write_text("# rescind: 1\n# geometry: real\n\np1 = create_pd root payer=root sel=5 quota=10\n"
                     "delegate root mem from=phys base=0x10 order=4 to=p1 at=0x10 mask=rwx\n")

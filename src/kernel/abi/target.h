@@ -238,6 +238,8 @@ struct rescind_target {
 
     /* Calls return a code and nothing more, but for a lookup the rights. */
     bool silent;
+    /* Any call may come back with E_MEM, when and why nobody tells; then nothing has happened. */
+    bool poor;
 
     /* The n-th allocation (from 1) of kernel memory in the next call fails. 0: none does. NULL: there is no way to ask
      * for that. */
