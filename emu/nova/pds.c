@@ -187,11 +187,14 @@ static void empty(uint32_t pd, uint64_t range) {
               0);
 }
 
-/* No piece of the address space that is emptied at once holds both units and what is an agent's. */
+/* The piece of the address space that holds what is an agent's, and no units. */
+static uint64_t agent_piece(void) {
+    return LAYOUT_AGENT_CODE >> NOVA_PAGE_LOG2 >> EMPTY_ORDER << EMPTY_ORDER;
+}
+
 void pds_empty_units(uint32_t pd) {
-    uint64_t window = LAYOUT_AGENT_CODE >> NOVA_PAGE_LOG2 >> EMPTY_ORDER << EMPTY_ORDER;
     for (uint64_t base = 0; base < NOVA_USER_END >> NOVA_PAGE_LOG2; base += UINT64_C(1) << EMPTY_ORDER) {
-        if (base != window)
+        if (base != agent_piece())
             empty(pd, nova_range(NOVA_MEMORY, base, EMPTY_ORDER, NOVA_ALL_RIGHTS));
     }
     empty(pd, nova_range(NOVA_PORTS, 0, LAYOUT_PIO_LOG2, NOVA_ALL_RIGHTS));
@@ -199,10 +202,9 @@ void pds_empty_units(uint32_t pd) {
 }
 
 void pds_empty_agent(uint32_t pd) {
-    uint64_t window = LAYOUT_AGENT_CODE >> NOVA_PAGE_LOG2 >> EMPTY_ORDER << EMPTY_ORDER;
     check_faults(pd);
     pds.ending[pd] = true;
-    empty(pd, nova_range(NOVA_MEMORY, window, EMPTY_ORDER, NOVA_ALL_RIGHTS));
+    empty(pd, nova_range(NOVA_MEMORY, agent_piece(), EMPTY_ORDER, NOVA_ALL_RIGHTS));
     empty(pd, nova_range(NOVA_OBJECTS, 0, SELECTORS_LOG2, NOVA_ALL_RIGHTS));
 }
 
